@@ -1,0 +1,1 @@
+"""flagrank ranks user reports: calibrated scores become an expected-harm order."""

@@ -1,0 +1,1 @@
+"""Scoring: the model package, its ONNX session, and reports as float32 columns."""

@@ -1,0 +1,44 @@
+"""Feature values -> the float32 matrix that every model sees; values are rounded to float32 here and nowhere else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flagrank.triage.feature_schema import Feature, FeatureSchema
+from flagrank.triage.report import Report, feature_values
+
+UNKNOWN_CATEGORY = -1.0
+
+Matrix = NDArray[np.float32]
+
+
+class ColumnEncoder:
+    """Encodes the values of one schema, which have been checked by its rules."""
+
+    def __init__(self, schema: FeatureSchema) -> None:
+        self._features = schema.feature
+        self._codes = [_category_codes(feature) for feature in schema.feature]
+
+    def encode_reports(self, reports: list[Report]) -> Matrix:
+        """Columns of reports. Returns (n, f) float32 in schema order."""
+        return self._encode([feature_values(reports, position) for position in range(len(self._features))])
+
+    def encode_columns(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
+        """Columns by feature name, all of one length; null is None, an absent column null. Returns (n, f) float32."""
+        length = len(next(iter(columns.values()))) if columns else 0
+        return self._encode([columns.get(feature.name, [None] * length) for feature in self._features])
+
+    def _encode(self, columns: Sequence[Sequence[Any]]) -> Matrix:
+        matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float32)  # (n, f)
+        for position, (codes, values) in enumerate(zip(self._codes, columns, strict=True)):
+            numbers = values if codes is None else [codes.get(value, UNKNOWN_CATEGORY) for value in values]
+            matrix[:, position] = np.array(numbers, dtype=np.float64)  # None becomes NaN
+        return matrix
+
+
+def _category_codes(feature: Feature) -> dict[str | None, float | None] | None:
+    if feature.type != "category":
+        return None
+    return {None: None, **{value: float(code) for code, value in enumerate(feature.values)}}

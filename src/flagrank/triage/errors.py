@@ -1,0 +1,77 @@
+"""Every error a user can cause: one class a kind, each with a stable code and one clear sentence."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One bad field: where it stands (`reports[3].popularity`, `line 7, column popularity`) and the whole sentence."""
+
+    path: str
+    detail: str
+
+
+class FlagrankError(Exception):
+    """The root of what a user can cause; `detail` says what is wrong, where, and what to do."""
+
+    code = "error"
+
+    def __init__(self, detail: str, fields: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = tuple(fields)
+
+
+class MalformedBody(FlagrankError):
+    """The body of a request is no JSON at all."""
+
+    code = "malformed_body"
+
+
+class InvalidReports(FlagrankError):
+    """Some field of a report breaks its rule; `fields` names up to 20 of them."""
+
+    code = "invalid_reports"
+
+
+class NoModel(FlagrankError):
+    """Nothing can be scored because no model is loaded."""
+
+    code = "no_model"
+
+
+class SchemaRefused(FlagrankError):
+    """A schema file is not one that reports can be read by."""
+
+    code = "schema_refused"
+
+
+class PackageRefused(FlagrankError):
+    """A model package is damaged, foreign or hostile, and is not loaded."""
+
+    code = "package_refused"
+
+
+class FileRefused(FlagrankError):
+    """A file of reports can't be read or written; `fields` names up to 20 bad cells."""
+
+    code = "file_refused"
+
+
+class TrainingRefused(FlagrankError):
+    """No honest model can be made of this data, or the one made does not survive its checks."""
+
+    code = "training_refused"
+
+
+class SettingsRefused(FlagrankError):
+    """A setting has a value that it can't have, or the settings together are not safe."""
+
+    code = "settings_refused"
+
+
+class ExtraMissing(FlagrankError):
+    """A command needs an extra that is not installed."""
+
+    code = "extra_missing"

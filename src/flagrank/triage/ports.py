@@ -1,0 +1,28 @@
+"""The ports: what the domain asks of other rooms, matched structurally."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from flagrank.triage.report import Report
+
+
+class ModelIdentity(msgspec.Struct, frozen=True):
+    """Which model made a score: its name, and its version in the registry or `sha256:` + 12 hex digits outside it."""
+
+    name: str
+    version: str
+
+
+class Scorer(Protocol):
+    """Turns reports into calibrated chances that they deserve action."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The model that scores now."""
+        ...
+
+    async def score(self, reports: Sequence[Report]) -> list[float]:
+        """P(actionable) of each report, in the order given, each in (0, 1); the same whatever else is scored at the time."""
+        ...
