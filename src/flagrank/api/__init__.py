@@ -1,0 +1,1 @@
+"""HTTP: the FastAPI application, one module a resource, and the plain-ASGI route that scores."""

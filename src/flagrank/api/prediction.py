@@ -1,0 +1,82 @@
+"""`POST /prediction`: the hot path, plain ASGI inside the FastAPI application.
+
+A request passes here, `request_body`, `triage.report_decoding`, `scoring.coalescer` and `triage.priority`; nothing is stored.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from flagrank.api.problems import send_problem
+from flagrank.api.request_body import BodyReader, ClientGone
+from flagrank.triage.errors import FlagrankError, NoModel
+from flagrank.triage.policy import Policy
+from flagrank.triage.ports import ModelIdentity, Scorer
+from flagrank.triage.priority import prioritise, rank
+from flagrank.triage.report import Report
+from flagrank.triage.report_decoding import ReportDecoder
+
+LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The answer: each list in the order sent, `ranking` the indices by priority."""
+
+    model: ModelIdentity
+    scores: list[float]
+    priorities: list[float]
+    ranking: list[int]
+    policy: str
+
+
+class PredictionRoute:
+    """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`."""
+
+    def __init__(
+        self, decoder: ReportDecoder, scorer: Scorer | None, policy: Policy, reader: BodyReader, executor: Executor
+    ) -> None:
+        self._decoder = decoder
+        self._scorer = scorer
+        self._policy = policy
+        self._reader = reader
+        self._executor = executor
+        self._encode = msgspec.json.Encoder().encode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        try:
+            body = await self._predict(scope, receive)
+        except ClientGone:
+            return
+        except FlagrankError as error:
+            await send_problem(scope, send, error)
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _predict(self, scope: Scope, receive: Receive) -> bytes:
+        if self._scorer is None:
+            raise NoModel("No model is loaded, so nothing can be scored. Start the server with --demo, or with --model DIR.")
+        body = await self._reader.read(scope, receive)
+        is_big = len(body) > LOOP_BYTES
+        reports = await self._call(is_big, self._decoder.decode, body, datetime.now(UTC))
+        scores = await self._scorer.score(reports)
+        return await self._call(is_big, self._compose, self._scorer.model, reports, scores)
+
+    async def _call(self, is_big: bool, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:  # noqa: FBT001
+        if not is_big:
+            return function(*args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+
+    def _compose(self, model: ModelIdentity, reports: Sequence[Report], scores: list[float]) -> bytes:
+        priorities = prioritise(reports, scores, self._policy)
+        return self._encode(Prediction(model, scores, priorities, rank(priorities), self._policy.label))

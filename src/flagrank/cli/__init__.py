@@ -1,0 +1,18 @@
+"""The command line: one module a command group, each importing what it needs when it runs."""
+
+import typer
+
+from flagrank.cli import model, serve, simulate
+from flagrank.cli.output import CommandGroup
+
+application = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Rank user reports by the harm that waiting would cause.",
+    epilog="Start here: `flagrank serve --demo`, then open http://127.0.0.1:8081/docs.",
+)
+application.command()(serve.serve)
+application.command()(simulate.simulate)
+application.add_typer(model.application, name="model")

@@ -1,0 +1,85 @@
+"""Settings: flag, else environment `FLAGRANK_*`, else `flagrank.toml`, else default. No other module reads these."""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from flagrank.triage.errors import SettingsRefused
+
+FILE = Path("flagrank.toml")
+PREFIX = "FLAGRANK_"
+
+Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything an operator can set; docs/reference/settings.md says what each one is for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    allow_no_keys: bool = False
+    body_limit_bytes: Annotated[int, Meta(ge=1_024, le=2**30)] = 32 * 2**20
+    body_timeout_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 30.0
+    idle_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 120
+    drain_seconds: Seconds | None = None
+    shutdown_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 30
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the address to listen on reaches this machine only."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def drain_time(self) -> float:
+        """Seconds of answering after SIGTERM: where not set, none on loopback, 5 elsewhere."""
+        if self.drain_seconds is not None:
+            return self.drain_seconds
+        return 0.0 if self.is_loopback else 5.0
+
+
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str] | None = None, file: Path = FILE
+) -> Settings:
+    """Settings of one command; a flag that is None was not given.
+
+    Raises `SettingsRefused` naming the source of a value that can't be used.
+    """
+    values = _read_file(file)
+    environment = os.environ if environment is None else environment
+    for name, kind in Settings.__annotations__.items():
+        text = environment.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = [part.strip() for part in text.split(",")] if "tuple" in str(kind) else text
+            _convert({name: values[name]}, f"the environment's {PREFIX}{name.upper()}")
+    given = {name: value for name, value in flags.items() if value is not None}
+    return _convert(values | given, "the command line")
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsRefused(f"{file} can't be read: {error}. Mend it or move it away.") from error
+    _convert(values, str(file))
+    return values
+
+
+def _convert(values: Mapping[str, Any], source: str) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsRefused(f"A setting from {source} can't be used: {error}. See docs/reference/settings.md.") from error
