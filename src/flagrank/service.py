@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 
@@ -25,16 +24,14 @@ from flagrank.scoring.columns import ColumnEncoder
 from flagrank.scoring.package import Package, read_package
 from flagrank.scoring.session import ModelSession
 from flagrank.scoring.verification import check_golden, verify_package
-from flagrank.settings import Settings
+from flagrank.settings import Settings, load_schema
 from flagrank.triage.errors import SettingsRefused
-from flagrank.triage.feature_schema import FeatureSchema, check_serves, parse_schema
+from flagrank.triage.feature_schema import FeatureSchema, check_serves
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import Scorer
-from flagrank.triage.report import CONTEXT_FIELDS
 from flagrank.triage.report_decoding import ReportDecoder
 
 
-DEMO_MODEL = Path(str(files("flagrank"))) / "demo_model"
 BACKLOG = 2_048
 
 
@@ -43,16 +40,6 @@ class Model(msgspec.Struct, frozen=True):
 
     package: Package
     session: ModelSession
-
-
-def load_schema(path: Path | None) -> FeatureSchema:
-    """The schema of a TOML file, or the default one."""
-    source = path or Path(str(files("flagrank"))) / "default_schema.toml"
-    try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsRefused(f"The schema file {source} can't be read: {error}. Name a TOML file in UTF-8.") from error
-    return parse_schema(text, str(source), CONTEXT_FIELDS)
 
 
 def load_model(path: Path) -> Model:

@@ -1,9 +1,10 @@
-"""Settings: flag, else environment `FLAGRANK_*`, else `flagrank.toml`, else default. No other module reads these."""
+"""Settings: flag, else environment `FLAGRANK_*`, else `flagrank.toml`, else default; read nowhere else."""
 
 import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from flagrank.triage.errors import SettingsRefused
+from flagrank.triage.feature_schema import FeatureSchema, parse_schema
+from flagrank.triage.report import CONTEXT_FIELDS
 
 FILE = Path("flagrank.toml")
+PACKAGE = Path(__file__).parent
+DEMO_MODEL = PACKAGE / "demo_model"
 PREFIX = "FLAGRANK_"
 
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
@@ -67,6 +72,30 @@ def load_settings(
     return _convert(values | given, "the command line")
 
 
+def read_build_time(environment: Mapping[str, str] | None = None) -> str:
+    """When something is made, as RFC 3339: now, or `SOURCE_DATE_EPOCH` where a build repeats byte for byte."""
+    epoch = (os.environ if environment is None else environment).get("SOURCE_DATE_EPOCH")
+    try:
+        time = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise SettingsRefused(
+            "SOURCE_DATE_EPOCH is no number of seconds. Unset it, or set it to seconds since 1970."
+        ) from error
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def load_schema(path: Path | None) -> FeatureSchema:
+    """The schema of a TOML file, or the default one."""
+    source = path or PACKAGE / "default_schema.toml"
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused(
+            f"The schema file {source} can't be read: {error}. Name a TOML file in UTF-8."
+        ) from error
+    return parse_schema(text, str(source), CONTEXT_FIELDS)
+
+
 def _read_file(file: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -82,4 +111,6 @@ def _convert(values: Mapping[str, Any], source: str) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsRefused(f"A setting from {source} can't be used: {error}. See docs/reference/settings.md.") from error
+        raise SettingsRefused(
+            f"A setting from {source} can't be used: {error}. See docs/reference/settings.md."
+        ) from error

@@ -2,17 +2,20 @@
 
 import typer
 
-from flagrank.cli import model, serve, simulate
+from flagrank.cli import evaluate, model, serve, simulate, train
 from flagrank.cli.output import CommandGroup
 
 application = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Rank user reports by the harm that waiting would cause.",
     epilog="Start here: `flagrank serve --demo`, then open http://127.0.0.1:8081/docs.",
 )
 application.command()(serve.serve)
 application.command()(simulate.simulate)
+application.command()(train.train)
+application.command()(evaluate.evaluate)
 application.add_typer(model.application, name="model")

@@ -23,12 +23,12 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 ) -> None:
     """Serve scores over HTTP: POST /prediction, and interactive documentation at /docs."""
     from flagrank import service
-    from flagrank.settings import load_settings
+    from flagrank.settings import DEMO_MODEL, load_settings
 
     if demo and model not in {None, "demo"}:
         raise typer.BadParameter("--demo and --model name two models; give one of them.")
     source = "demo" if demo else model
-    path = service.DEMO_MODEL if source == "demo" else Path(source) if source else None
+    path = DEMO_MODEL if source == "demo" else Path(source) if source else None
 
     def announce(url: str, loaded: "Model | None") -> None:
         identity = loaded.package.identity if loaded else None

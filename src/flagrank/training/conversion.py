@@ -38,12 +38,14 @@ _SHARED_ATTRIBUTES = (
 def convert_trees(classifier: "XGBClassifier", calibration: Calibration) -> bytes:
     """The graph of a fitted binary XGBClassifier: its trees, then the calibration in float64.
 
-    The converter reads the classifier, never the raw Booster: that one forgets the best iteration (off by .32, measured).
+    The converter reads the classifier, never the raw Booster: that one forgets the best iteration (off by .32).
     Raises `TrainingRefused` for boosters that the converter gets wrong.
     """
     _refuse_inconvertible(classifier)
     converted = convert_xgboost(
-        classifier, initial_types=[(INPUT_NAME, FloatTensorType([None, classifier.n_features_in_]))], target_opset=OPSET
+        classifier,
+        initial_types=[(INPUT_NAME, FloatTensorType([None, classifier.n_features_in_]))],
+        target_opset=OPSET,
     )
     trees = next(node for node in converted.graph.node if node.op_type == "TreeEnsembleClassifier")
     given = {attribute.name: helper.get_attribute_value(attribute) for attribute in trees.attribute}
@@ -64,7 +66,7 @@ def convert_trees(classifier: "XGBClassifier", calibration: Calibration) -> byte
 
 
 def find_thresholds(classifier: "XGBClassifier") -> dict[int, NDArray[np.float32]]:
-    """The values at which the trees split, by column; read from the booster itself, not from what was converted."""
+    """The values at which the trees split, by column; read from the booster, not from what was converted."""
     model = json.loads(classifier.get_booster().save_raw("json"))
     found: dict[int, set[float]] = {}
     for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
@@ -80,18 +82,22 @@ def _refuse_inconvertible(classifier: "XGBClassifier") -> None:
     from xgboost import XGBClassifier
 
     if not isinstance(classifier, XGBClassifier):
-        raise TrainingRefused(f"A {type(classifier).__name__} can't be converted rightly. Fit an XGBClassifier.")
+        raise TrainingRefused(
+            f"A {type(classifier).__name__} can't be converted rightly. Fit an XGBClassifier."
+        )
     if classifier.booster not in {None, "gbtree"}:
         raise TrainingRefused(f"The booster {classifier.booster} can't be converted rightly. Use gbtree.")
     if not np.isnan(classifier.missing):
-        raise TrainingRefused(f"The classifier takes {classifier.missing} for missing. Fit it with missing=NaN.")
+        raise TrainingRefused(
+            f"The classifier takes {classifier.missing} for missing. Fit it with missing=NaN."
+        )
 
 
 def _build(nodes: list[Any], width: int, calibration: Calibration) -> bytes:
     """Append the calibration of `training.calibration.apply_calibration`, step by step.
 
-    The exponential is a Pow: ONNX Runtime's Exp and Sigmoid work in vectors with a scalar rest, so that a row's last bit
-    depends on its place in the batch (14 % and 1 % of rows, measured); its Pow works row by row.
+    The exponential is a Pow: ONNX Runtime's Exp and Sigmoid work in vectors with a scalar rest, so that a
+    row's last bit depends on its place in the batch (14 % and 1 % of rows, measured); Pow works row by row.
     """
 
     def constant(name: str, value: float) -> Any:  # noqa: ANN401 - onnx has no types for its messages

@@ -1,7 +1,6 @@
 """What a package holds beside its graph, and writing it as one directory: whole, or not at all."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -43,7 +42,7 @@ LIBRARIES = ("flagrank", "numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-
 
 
 class Ingredients(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known when a model has been fitted: data (n, f) float32, labels (n,), out-of-fold scores (n,), NaN where none."""
+    """What is known of a fitted model: data (n, f), labels (n,), out-of-fold scores (n,), NaN where none."""
 
     schema: FeatureSchema
     architecture: str
@@ -62,7 +61,7 @@ class Ingredients(msgspec.Struct, frozen=True, kw_only=True):
 def write_training_package(directory: Path, parts: Ingredients, report: bytes) -> ModelIdentity:
     """Write, read back and verify the package, then put it in its place.
 
-    An earlier package or an empty directory at that place is replaced; anything else is refused with `TrainingRefused`.
+    An earlier package or an empty directory at that place is replaced; anything else is refused.
     """
     check_place(directory)
     made = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -86,11 +85,15 @@ def write_training_package(directory: Path, parts: Ingredients, report: bytes) -
 def check_place(directory: Path) -> None:
     """Raise `TrainingRefused` where a package can't be put; asked before the work and again after it."""
     if not directory.absolute().parent.is_dir():
-        raise TrainingRefused(f"The folder {directory.absolute().parent} for the package does not exist. Make it first.")
+        raise TrainingRefused(
+            f"The folder {directory.absolute().parent} for the package does not exist. Make it first."
+        )
     if directory.exists() and not directory.is_dir():
         raise TrainingRefused(f"{directory} is a file, and a package is a directory. Choose another --out.")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
-        raise TrainingRefused(f"{directory} holds files that are no package. Choose another --out, or empty it.")
+        raise TrainingRefused(
+            f"{directory} holds files that are no package. Choose another --out, or empty it."
+        )
 
 
 def _put_in_place(made: Path, directory: Path) -> None:
@@ -98,7 +101,7 @@ def _put_in_place(made: Path, directory: Path) -> None:
         made.rename(directory)
         return
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as old:
-        os.replace(directory, Path(old) / "old")
+        directory.rename(Path(old) / "old")
         made.rename(directory)
 
 
@@ -155,7 +158,7 @@ def _make_background(parts: Ingredients) -> Background:
 
 
 def _make_held_out(parts: Ingredients) -> HeldOut:
-    """The rows of the smallest digests: two packages of overlapping data keep the same rows of what they share."""
+    """The rows of the smallest digests: packages of overlapping data keep the same of the rows they share."""
     scored = np.flatnonzero(~np.isnan(parts.out_of_fold))
     digests = digest_rows(parts.schema, parts.data[scored])
     chosen = sorted(range(len(scored)), key=digests.__getitem__)[:HELD_OUT_ROWS]
@@ -175,7 +178,9 @@ def digest_rows(schema: FeatureSchema, matrix: Matrix) -> list[str]:
     for place, column in enumerate(columns):
         feature = schema.feature[column]
         if feature.type == "category":
-            codes = [_digest_text(value) for value in (*feature.values, "")]  # the last one stands for unknown, code -1
+            codes = [
+                _digest_text(value) for value in (*feature.values, "")
+            ]  # the last one stands for unknown, code -1
             known = ~np.isnan(canonical[:, place])
             canonical[known, place] = np.array(codes, np.float32)[canonical[known, place].astype(int)]
     return [hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in canonical]

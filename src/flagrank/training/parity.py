@@ -1,4 +1,4 @@
-"""The parity gate: no package is written whose graph does not score as the native model does, on rows made to part them."""
+"""The parity gate: no package whose graph does not score as the native model does, on rows made to part them."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,18 +12,22 @@ from flagrank.triage.feature_schema import Feature, FeatureSchema
 
 TOLERANCE = 1e-5
 PROBE_ROWS = 100_000
-CHANGED_SHARE = 0.3  # of the cells of a probe row: enough to reach every branch, few enough to stay near the data
+CHANGED_SHARE = (
+    0.3  # of the cells of a probe row: enough to reach every branch, few enough to stay near the data
+)
 
 _INTEGERS_BEYOND_FLOAT32 = (16_777_216.0, 16_777_217.0, -16_777_217.0)
 
 NativeScorer = Callable[[Matrix], NDArray[np.float64]]
 
 
-def make_probe_rows(schema: FeatureSchema, data: Matrix, thresholds: Mapping[int, Matrix], seed: int) -> Matrix:
+def make_probe_rows(
+    schema: FeatureSchema, data: Matrix, thresholds: Mapping[int, Matrix], seed: int
+) -> Matrix:
     """Rows that show a difference if there is one: the data's own, with cells replaced at random.
 
-    What stands in for a cell is null, an unknown category, an edge of the range, an integer that float32 can't hold, or a
-    threshold of the trees and the floats on both sides of it. Returns (100,000, f) float32.
+    What stands in for a cell is null, an unknown category, an edge of the range, an integer that float32 can't
+    hold, or a threshold of the trees and the floats on both sides of it. Returns (100,000, f) float32.
     """
     random = np.random.default_rng(seed)
     rows = data[random.integers(0, len(data), PROBE_ROWS)]
@@ -46,9 +50,10 @@ def check_parity(native: NativeScorer, session: ModelSession, rows: Matrix) -> f
         return float(difference[worst])
     wrong = int(np.count_nonzero(~(difference <= TOLERANCE)))
     raise TrainingRefused(
-        f"The ONNX graph does not score as the native model does: {wrong:,} of {len(rows):,} rows differ by more than "
-        f"{TOLERANCE:g}, the worst by {difference[worst]:.2g} (native {expected[worst]:.6f}) at "
-        f"[{', '.join(f'{value:.9g}' for value in rows[worst][:20])}]. No package was written. Report this with the data's schema."
+        f"The ONNX graph does not score as the native model does: {wrong:,} of {len(rows):,} rows differ by more "
+        f"than {TOLERANCE:g}, the worst by {difference[worst]:.2g} (native {expected[worst]:.6f}) at "
+        f"[{', '.join(f'{value:.9g}' for value in rows[worst][:20])}]. "
+        "No package was written. Report this with the data's schema."
     )
 
 
@@ -61,7 +66,9 @@ def _pool(feature: Feature, thresholds: Matrix) -> Matrix:
             values = np.array([0, 1], np.float32)
         case _:
             low, high = feature.bounds
-            edges = [edge for edge in (*feature.bounds, 0.0, 1.0, *_INTEGERS_BEYOND_FLOAT32) if low <= edge <= high]
+            edges = [
+                edge for edge in (*feature.bounds, 0.0, 1.0, *_INTEGERS_BEYOND_FLOAT32) if low <= edge <= high
+            ]
             values = np.array(edges, dtype=np.float64).astype(np.float32)
     beside = [np.nextafter(thresholds, np.float32(side)) for side in (-np.inf, np.inf)]
     known = np.unique(np.concatenate([values, thresholds, *beside]))

@@ -1,0 +1,185 @@
+"""Training from a table to a package: split, fit, convert, prove parity, measure, report, write."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from flagrank.scoring.columns import ColumnEncoder, Matrix
+from flagrank.scoring.session import ModelSession
+from flagrank.training.calibration import apply_calibration
+from flagrank.training.conversion import convert_trees, find_thresholds
+from flagrank.training.fitting import Fitted, fit_model, predict_margins
+from flagrank.training.metrics import Metrics, measure
+from flagrank.training.packaging import MODEL_NAME, Ingredients, check_place, write_training_package
+from flagrank.training.parity import PROBE_ROWS, check_parity, make_probe_rows
+from flagrank.training.report import Findings, make_report
+from flagrank.training.split import Split, find_entities, split_by_draw, split_by_time
+from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.ports import ModelIdentity
+
+Architecture = Literal["xgboost"]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be trained, and how; `made_at` is written into the package as it stands."""
+
+    schema: FeatureSchema
+    target: str
+    architecture: Architecture
+    folds: int
+    seed: int
+    made_at: str
+
+
+class Examples(msgspec.Struct, frozen=True, kw_only=True):
+    """Labelled reports: features by name (n values each), labels (n,) 0/1, and what is to split them."""
+
+    features: Mapping[str, Sequence[Any]]
+    labels: NDArray[np.int8]
+    groups: Sequence[str | None] | None = None
+    times: Sequence[Any] | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A package written: its identity, how good it is on unseen rows, and what to know about the data."""
+
+    model: ModelIdentity
+    metrics: Metrics
+    warnings: tuple[str, ...]
+
+
+def train(
+    plan: Plan, examples: Examples, out: Path, on_progress: Callable[[int, int], None] | None = None
+) -> Outcome:
+    """Train on all examples and write a package to `out`, measured by models that did not see the row.
+
+    Raises `TrainingRefused` where the data allow no honest model or the graph fails its parity check; nothing
+    is written then.
+    """
+    check_place(out)
+    data = ColumnEncoder(plan.schema).encode_columns(examples.features)  # (n, f)
+    split = _split(plan, examples, data)
+    match plan.architecture:
+        case "xgboost":
+            threads = os.cpu_count() or 1
+            fitted = fit_model(
+                data, examples.labels, split, seed=plan.seed, threads=threads, on_progress=on_progress
+            )
+        case _:
+            assert_never(plan.architecture)
+    model = convert_trees(fitted.classifier, fitted.calibration)
+
+    def score_natively(matrix: Matrix) -> NDArray[np.float64]:
+        return apply_calibration(fitted.calibration, predict_margins(fitted.classifier, matrix))
+
+    probes = make_probe_rows(plan.schema, data, find_thresholds(fitted.classifier), plan.seed)
+    difference = check_parity(score_natively, ModelSession(model, plan.schema.names), probes)
+    known = ~np.isnan(fitted.scores)
+    metrics = measure(
+        examples.labels[known], fitted.scores[known], seed=plan.seed, entities=split.entities[known]
+    )
+    warnings = find_warnings(plan.schema, data, examples.labels, split)
+    report = make_report(
+        Findings(
+            model_name=MODEL_NAME,
+            architecture=plan.architecture,
+            target=plan.target,
+            made_at=plan.made_at,
+            schema=plan.schema,
+            split=_describe_split(plan, examples, known),
+            labels=examples.labels[known],
+            scores=fitted.scores[known],
+            entities=split.entities[known],
+            metrics=metrics,
+            data=data,
+            warnings=warnings,
+            importances=_share_gain(plan.schema, fitted),
+            curves=fitted.curves,
+            rounds=fitted.rounds,
+            calibration=fitted.calibration,
+            parity_rows=PROBE_ROWS,
+            parity_difference=difference,
+            seed=plan.seed,
+        )
+    )
+    identity = write_training_package(
+        out,
+        Ingredients(
+            schema=plan.schema,
+            architecture=plan.architecture,
+            target=plan.target,
+            model=model,
+            native=score_natively,
+            data=data,
+            labels=examples.labels,
+            out_of_fold=fitted.scores,
+            probes=probes,
+            metrics=msgspec.to_builtins(metrics),
+            made_at=plan.made_at,
+            seed=plan.seed,
+        ),
+        report,
+    )
+    return Outcome(identity, metrics, warnings)
+
+
+def _split(plan: Plan, examples: Examples, data: Matrix) -> Split:
+    entities = find_entities(data, _number_groups(examples.groups))
+    if examples.times is None:
+        return split_by_draw(entities, examples.labels, plan.folds, plan.seed)
+    _, order = np.unique(np.array(examples.times), return_inverse=True)
+    return split_by_time(entities, examples.labels, order.astype(np.int64), plan.folds)
+
+
+def _number_groups(groups: Sequence[str | None] | None) -> NDArray[np.int64] | None:
+    """Numbers from 0 by group; -1 where there is none."""
+    if groups is None:
+        return None
+    numbers: dict[str | None, int] = {None: -1}
+    return np.array([numbers.setdefault(group, len(numbers) - 1) for group in groups], dtype=np.int64)
+
+
+def find_warnings(
+    schema: FeatureSchema, data: Matrix, labels: NDArray[np.int8], split: Split
+) -> tuple[str, ...]:
+    """What a data scientist should know of the data before trusting the model, a sentence each."""
+    found = []
+    for column, feature in enumerate(schema.feature):
+        values = data[:, column]
+        known = values[~np.isnan(values)]
+        if not len(known):
+            found.append(f"{feature.name} is null in every row: the model can't use it.")
+        elif len(known) == len(values) and known.min() == known.max():
+            found.append(f"{feature.name} has one value in every row: the model can't use it.")
+    entities = len(np.unique(split.entities))
+    if entities < len(data):
+        found.append(
+            f"{len(data) - entities:,} of {len(data):,} rows equal another row or share its group; such rows "
+            "were kept together on one side of every split."
+        )
+    positives = int(labels.sum())
+    if positives < 100:
+        found.append(f"There are {positives} positives: read the intervals, the values alone mean little.")
+    return tuple(found)
+
+
+def _describe_split(plan: Plan, examples: Examples, known: NDArray[np.bool_]) -> str:
+    rows = f"{int(known.sum()):,} of {len(known):,} rows"
+    if examples.times is None:
+        return f"{plan.folds} folds by a seeded draw of whole entities: {rows} were scored by a model without them."
+    return f"{plan.folds} windows in time: {rows} were scored by a model fitted on earlier rows only."
+
+
+def _share_gain(schema: FeatureSchema, fitted: Fitted) -> dict[str, float]:
+    """The share of each feature in the loss that all splits of the final model saved."""
+    gains = fitted.classifier.get_booster().get_score(importance_type="total_gain")
+    total = sum(gains.values()) or 1.0
+    return {
+        feature.name: float(gains.get(f"f{column}", 0.0)) / total
+        for column, feature in enumerate(schema.feature)
+    }
