@@ -1,0 +1,1 @@
+"""The data scientists' side: fit, calibrate, evaluate, convert to ONNX, write the package, report."""
