@@ -45,7 +45,7 @@ def test_labels_come_true_as_often_as_their_chance_says(
         assert abs(label[members].mean() - expected.mean()) < 4 * deviation
 
 
-def test_chance_holds_for_every_value_of_each_feature(
+def test_chance_holds_where_a_feature_is_null(
     simulated: dict[str, NDArray[Any]],
 ) -> None:
     chance, label = simulated["chance"], simulated["actionable"]
