@@ -40,14 +40,15 @@ def read_default_schema() -> FeatureSchema:
 def make_graph(width: int) -> bytes:
     """A graph of `width` columns that does what `score_natively` does.
 
-    It adds, multiplies and divides only: an exponential's last bit depends on the row's place in its batch.
+    It adds, multiplies and divides one by one: the last bit of an exponential or a reduction depends on the row's
+    place in its batch.
     """
     constants = {
         "zero": np.float32(0),
         "half": np.float64(0.5),
         "one": np.float64(1),
         "weights": _weights(width),
-        "axis": np.array([1]),
+        **{f"column{column}": np.array(column) for column in range(width)},
     }
     nodes = [
         helper.make_node("IsNaN", [INPUT_NAME], ["is_null"]),
@@ -55,8 +56,9 @@ def make_graph(width: int) -> bytes:
         helper.make_node("Cast", ["filled"], ["value"], to=TensorProto.DOUBLE),
         *_squash("value", "squashed"),
         helper.make_node("Mul", ["squashed", "weights"], ["weighted"]),
-        helper.make_node("ReduceSum", ["weighted", "axis"], ["sum"], keepdims=0),
-        *_squash("sum", "signed"),
+        helper.make_node("Gather", ["weighted", "column0"], ["sum0"], axis=1),
+        *(node for column in range(1, width) for node in _add_column(column)),
+        *_squash(f"sum{width - 1}", "signed"),
         helper.make_node("Mul", ["signed", "half"], ["centred"]),
         helper.make_node("Add", ["centred", "half"], [OUTPUT_NAME]),
     ]
@@ -70,6 +72,14 @@ def make_graph(width: int) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     encoded: bytes = model.SerializeToString()
     return encoded
+
+
+def _add_column(column: int) -> list[NodeProto]:
+    """Nodes that add one column of the weighted values to the sum so far."""
+    return [
+        helper.make_node("Gather", ["weighted", f"column{column}"], [f"part{column}"], axis=1),
+        helper.make_node("Add", [f"sum{column - 1}", f"part{column}"], [f"sum{column}"]),
+    ]
 
 
 def _squash(given: str, made: str) -> list[NodeProto]:

@@ -28,7 +28,7 @@ def evaluate(
 ) -> None:
     """Measure a model package on labelled reports, with 95 % intervals.
 
-    The figures are honest for rows the model was not trained on; for those it was, read the report of `train`.
+    The figures are honest for rows that the model was not trained on; for those it was, read train's report.
     """
     from flagrank.files import read_table
     from flagrank.scoring.package import read_package

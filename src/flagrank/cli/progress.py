@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def show_progress(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar while the block runs; the callback takes how much is done, and how much there is (0: not known)."""
+    """A bar while the block runs; the callback takes how much is done, and of how much (0: not known)."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

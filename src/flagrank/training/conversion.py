@@ -31,14 +31,13 @@ _SHARED_ATTRIBUTES = (
     "nodes_treeids",
     "nodes_truenodeids",
     "nodes_values",
-    "base_values",
 )
 
 
 def convert_trees(classifier: "XGBClassifier", calibration: Calibration) -> bytes:
     """The graph of a fitted binary XGBClassifier: its trees, then the calibration in float64.
 
-    The converter reads the classifier, never the raw Booster: that one forgets the best iteration (off by .32).
+    The converter reads the classifier, never the raw Booster: it forgets the best iteration (off by .32).
     Raises `TrainingRefused` for boosters that the converter gets wrong.
     """
     _refuse_inconvertible(classifier)
@@ -60,9 +59,17 @@ def convert_trees(classifier: "XGBClassifier", calibration: Calibration) -> byte
         target_nodeids=given["class_nodeids"],
         target_treeids=given["class_treeids"],
         target_weights=given["class_weights"],
+        base_values=[_read_base_margin(classifier)],
         **{name: given[name] for name in _SHARED_ATTRIBUTES if name in given},
     )
     return _build([margin], classifier.n_features_in_, calibration)
+
+
+def _read_base_margin(classifier: "XGBClassifier") -> float:
+    """The margin before the first tree; the converter gets it wrong where no tree has a split."""
+    model = json.loads(classifier.get_booster().save_raw("json"))
+    share = float(model["learner"]["learner_model_param"]["base_score"].strip("[]"))
+    return math.log(share / (1 - share))
 
 
 def find_thresholds(classifier: "XGBClassifier") -> dict[int, NDArray[np.float32]]:

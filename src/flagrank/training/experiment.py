@@ -171,7 +171,9 @@ def find_warnings(
 def _describe_split(plan: Plan, examples: Examples, known: NDArray[np.bool_]) -> str:
     rows = f"{int(known.sum()):,} of {len(known):,} rows"
     if examples.times is None:
-        return f"{plan.folds} folds by a seeded draw of whole entities: {rows} were scored by a model without them."
+        return (
+            f"{plan.folds} folds by a seeded draw of whole entities: {rows} scored by a model without them."
+        )
     return f"{plan.folds} windows in time: {rows} were scored by a model fitted on earlier rows only."
 
 

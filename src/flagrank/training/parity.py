@@ -1,4 +1,4 @@
-"""The parity gate: no package whose graph does not score as the native model does, on rows made to part them."""
+"""The parity gate: no package whose graph scores unlike the native model, on rows made to part them."""
 
 from collections.abc import Callable, Mapping
 
@@ -26,8 +26,8 @@ def make_probe_rows(
 ) -> Matrix:
     """Rows that show a difference if there is one: the data's own, with cells replaced at random.
 
-    What stands in for a cell is null, an unknown category, an edge of the range, an integer that float32 can't
-    hold, or a threshold of the trees and the floats on both sides of it. Returns (100,000, f) float32.
+    What stands in for a cell is null, an unknown category, an edge of the range, an integer that float32
+    can't hold, or a threshold of the trees and the floats on both sides of it. Returns (100,000, f) float32.
     """
     random = np.random.default_rng(seed)
     rows = data[random.integers(0, len(data), PROBE_ROWS)]
@@ -50,8 +50,8 @@ def check_parity(native: NativeScorer, session: ModelSession, rows: Matrix) -> f
         return float(difference[worst])
     wrong = int(np.count_nonzero(~(difference <= TOLERANCE)))
     raise TrainingRefused(
-        f"The ONNX graph does not score as the native model does: {wrong:,} of {len(rows):,} rows differ by more "
-        f"than {TOLERANCE:g}, the worst by {difference[worst]:.2g} (native {expected[worst]:.6f}) at "
+        f"The ONNX graph does not score as the native model does: {wrong:,} of {len(rows):,} rows differ by "
+        f"more than {TOLERANCE:g}, the worst by {difference[worst]:.2g} (native {expected[worst]:.6f}) at "
         f"[{', '.join(f'{value:.9g}' for value in rows[worst][:20])}]. "
         "No package was written. Report this with the data's schema."
     )
