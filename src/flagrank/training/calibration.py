@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 MARGIN_LIMIT = 32.0
 """Margins beyond it count as it: no fit comes near."""
 
-FLOOR = 2.0**-20
-"""The share of the score that is a straight line in the margin, so that no score claims one in a million.
+FLOOR = 2.0**-18
+"""The share of the score that is a straight line in the margin, so that no score claims one in ten million.
 
 In float64 the logistic curve ties float32 margins above 23; with the line beneath it they stay apart.
 """
@@ -27,11 +27,12 @@ class Calibration(msgspec.Struct, frozen=True):
 def apply_calibration(calibration: Calibration, margins: NDArray[np.float32]) -> NDArray[np.float64]:
     """Turn margins (n,) into scores (n,) in (0, 1).
 
-    Two margins in [-32, 32] that are 2^-30 or more apart, as all different float32 ones beyond 2^-7 are, get
+    Two margins in [-32, 32] that are 2^-28 or more apart, as all different float32 ones beyond 2^-5 are, get
     different scores, the larger margin the larger one.
     """
     margin = np.clip(margins.astype(np.float64), -MARGIN_LIMIT, MARGIN_LIMIT)
-    odds_against = np.exp(-(margin * calibration.slope + calibration.intercept))
+    with np.errstate(over="ignore"):  # infinite odds are a score that the line alone makes
+        odds_against = np.exp(-(margin * calibration.slope + calibration.intercept))
     line = margin * (FLOOR / (2 * MARGIN_LIMIT)) + FLOOR / 2
     scores: NDArray[np.float64] = (1 - FLOOR) / (1 + odds_against) + line
     return scores

@@ -20,7 +20,6 @@ PARAMETERS: dict[str, float] = {
     "max_depth": 4,
     "learning_rate": 0.05,
     "subsample": 0.8,
-    "colsample_bytree": 0.8,
     "min_child_weight": 5,
     "reg_lambda": 5,
     "gamma": 1,
