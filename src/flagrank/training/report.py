@@ -1,0 +1,216 @@
+"""The report of a training: one HTML page that needs nothing but itself, for the person who decides on the model."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from flagrank.scoring.columns import Matrix
+from flagrank.training import plots
+from flagrank.training.calibration import Calibration
+from flagrank.training.curves import Bin, Ranking, bin_by_count, bin_by_width, cut_ranking, trace_ranking
+from flagrank.training.feature_facts import describe_features
+from flagrank.training.metrics import Measure, Metrics
+from flagrank.triage.feature_schema import FeatureSchema
+
+_MOST_WARNINGS = 50
+"""More would hide each other, and a report of a thousand features would outgrow its package."""
+
+_SHARES = {
+    "average_precision",
+    "calibration_error",
+    "precision_at_5_percent",
+    "recall_at_20_percent",
+    "filter_rate_at_recall_75",
+}
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training found. `labels`, `scores` and `entities` are of the n rows that were scored out of fold."""
+
+    model_name: str
+    architecture: str
+    target: str
+    made_at: str
+    schema: FeatureSchema
+    split: str
+    """One sentence: how rows were held out."""
+
+    labels: NDArray[np.int8]  # (n,)
+    scores: NDArray[np.float64]  # (n,)
+    entities: NDArray[np.intp]  # (n,)
+    metrics: Metrics
+    data: Matrix  # (m, f), all rows
+    warnings: tuple[str, ...]
+    importances: dict[str, float]
+    """Share of the total gain, by name of feature."""
+
+    curves: NDArray[np.float64]  # (k, trees), out-of-fold log loss by fold
+    rounds: int
+    calibration: Calibration
+    parity_rows: int
+    parity_difference: float
+    seed: int
+
+
+def make_report(findings: Findings) -> bytes:
+    """Draw the page, UTF-8; the same findings give the same bytes. Takes seconds, and blocks."""
+    labels, scores, entities = findings.labels, findings.scores, findings.entities
+    widths, counts = bin_by_width(labels, scores, entities), bin_by_count(labels, scores, entities)
+    ranking = trace_ranking(labels, scores, entities, findings.seed)
+    page = _load_template().render(
+        findings=findings,
+        metrics=_explain_metrics(findings),
+        base_rate=float(labels.mean()),
+        warnings=findings.warnings[:_MOST_WARNINGS],
+        left_out=len(findings.warnings[_MOST_WARNINGS:]),
+        reliability=[
+            (
+                "Ten bins of equal width",
+                plots.plot_reliability("reliability-width", widths, labels, scores, odds=False),
+                widths,
+            ),
+            (
+                "Ten bins of equal count, low and high scores spread",
+                plots.plot_reliability("reliability-count", counts, labels, scores, odds=True),
+                counts,
+            ),
+        ],
+        ranking=_describe_ranking(findings, ranking) if ranking else None,
+        rounds_plot=plots.plot_rounds(findings.curves, findings.rounds),
+        rounds_table=_table_rounds(findings.curves, findings.rounds),
+        features=describe_features(findings.schema, findings.data, findings.importances),
+    )
+    return page.encode()
+
+
+def _load_template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=show_text,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"share": show_share, "number": show_number}
+    return environment.from_string((files(__package__) / "report.html.jinja").read_text("utf-8"))
+
+
+def show_text(value: object) -> object:
+    """Text with what can't be seen, or turns the text around it, as its code; other things as they are."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return "".join(one if one.isprintable() or one in "\n\u00a0" else ascii(one)[1:-1] for one in value)
+
+
+def show_share(share: float) -> str:
+    """A share in percent, to three figures at most."""
+    return f"{100 * share:.1f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.2g} %"
+
+
+def show_number(value: float) -> str:
+    """A whole number with its thousands, any other to four figures."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """A line of the table of metrics."""
+
+    name: str
+    value: str
+    interval: str
+    meaning: str
+
+
+def _explain_metrics(findings: Findings) -> list[_Row]:
+    rows = []
+    for name, meaning in _MEANINGS.items():
+        measure: Measure = getattr(findings.metrics, name)
+        if measure.value is None or measure.low is None or measure.high is None:
+            rows.append(_Row(name, "undefined", "", str(measure.why)))
+            continue
+        show = show_share if name in _SHARES else show_number
+        interval = "" if name == "rows" else f"{show(measure.low)} to {show(measure.high)}"
+        rows.append(_Row(name, show(measure.value), interval, meaning(measure.value, findings)))
+    return rows
+
+
+def _explain_lift(value: float, findings: Findings) -> str:
+    precision = findings.metrics.precision_at_5_percent.value or 0.0
+    return (
+        f"Of the 5 % ranked highest, {show_share(precision)} were positive: {value:.1f} times the base rate."
+    )
+
+
+def _explain_log_loss(value: float, findings: Findings) -> str:
+    base_rate = float(findings.labels.mean())
+    if not 0 < base_rate < 1:
+        return "Mean surprise at a label, in nats: less is better."
+    knowing_nothing = -base_rate * np.log(base_rate) - (1 - base_rate) * np.log(1 - base_rate)
+    return (
+        f"Mean surprise at a label, in nats. To answer each row with the base rate would cost {knowing_nothing:.4f}; "
+        f"the model saves {show_share(1 - value / knowing_nothing)} of it."
+    )
+
+
+_MEANINGS: dict[str, Callable[[float, Findings], str]] = {
+    "rows": lambda _, __: (
+        "Rows scored by a model that had not seen them; all that follows is measured on these."
+    ),
+    "positives": lambda value, findings: (
+        f"Rows whose label is positive; the base rate is {show_share(value / len(findings.labels))}."
+    ),
+    "roc_auc": lambda value, _: (
+        f"A positive row is ranked above a negative one {show_share(value)} of the time; a random order: 50 %."
+    ),
+    "average_precision": lambda value, findings: (
+        f"Precision, averaged over the positives as they are found; a random order has {show_share(float(findings.labels.mean()))}."
+    ),
+    "log_loss": _explain_log_loss,
+    "calibration_error": lambda value, _: (
+        f"The mean distance between score and share of positives is {100 * value:.2g} percentage points (ten bins of equal width)."
+    ),
+    "lift_at_5_percent": _explain_lift,
+    "precision_at_5_percent": lambda value, _: (
+        f"Who reviews the 5 % ranked highest finds {round(1000 * value):,} positives in 1,000 rows."
+    ),
+    "recall_at_20_percent": lambda value, _: (
+        f"Who reviews the 20 % ranked highest finds {show_share(value)} of all positives."
+    ),
+    "filter_rate_at_recall_75": lambda value, _: (
+        f"To find three quarters of the positives, {show_share(value)} of the rows need no review."
+    ),
+}
+
+
+def _describe_ranking(findings: Findings, ranking: Ranking) -> dict[str, Any]:
+    def pick(at: NDArray[np.float64], curve: Any, wanted: list[float]) -> list[tuple[float, ...]]:
+        places = np.searchsorted(at, np.array(wanted) - 1e-9)
+        return [
+            (float(at[place]), float(curve.value[place]), float(curve.low[place]), float(curve.high[place]))
+            for place in places
+        ]
+
+    tenths = [place / 10 for place in range(1, 11)]
+    return {
+        "depths": cut_ranking(ranking, findings.labels, findings.scores, findings.seed),
+        "precision_plot": plots.plot_precision(ranking),
+        "precision": pick(ranking.recalls, ranking.precision, tenths),
+        "gains_plot": plots.plot_gains(ranking),
+        "lift_plot": plots.plot_lift(ranking),
+        "found": pick(ranking.shares, ranking.found, [0.01, 0.02, 0.05, *tenths]),
+    }
+
+
+def _table_rounds(curves: NDArray[np.float64], rounds: int) -> list[tuple[int, float, float, float]]:
+    """Trees, and the mean, least and greatest log loss of the folds with so many."""
+    most = curves.shape[1]
+    wanted = {1, rounds, most, *(most * part // 8 for part in range(1, 8))} - {0}
+    return [
+        (trees, *(float(of(curves[:, trees - 1])) for of in (np.mean, np.min, np.max)))
+        for trees in sorted(wanted)
+    ]
