@@ -6,7 +6,7 @@ import msgspec
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One bad field: where it stands (`reports[3].popularity`, `line 7, column popularity`) and the whole sentence."""
+    """One bad field: where it is (`reports[3].popularity`, `line 7, column popularity`), and the sentence."""
 
     path: str
     detail: str

@@ -1,7 +1,8 @@
-"""The feature schema: one declaration that decoder, OpenAPI model, training columns and error texts follow."""
+"""The feature schema: one declaration that decoder, OpenAPI model, columns and error texts follow."""
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, assert_never
@@ -13,14 +14,19 @@ from flagrank.triage.errors import FieldProblem, SchemaRefused
 MAX_FEATURES = 1_000
 MAX_NAME_CHARS = 128
 MAX_CATEGORY_CHARS = 256
-LARGEST_INTEGER = 2**53  # the last integer up to which float64 holds every one
+LARGEST_INTEGER = 2**53 - 1  # up to it no two integers are one float64
 LARGEST_NUMBER = 3.4028234663852886e38  # the largest float32, which every value becomes
 
 FeatureValue: TypeAlias = str | int | float | bool | None
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One input of the model. `range` is inclusive at both ends; `values` are a category's, in the order of their codes."""
+    """One input of the model.
+
+    `range` is finite and inclusive at both ends; `values` are a category's, in the order of their codes.
+    """
 
     name: str
     type: Literal["category", "integer", "number", "boolean"]
@@ -37,11 +43,15 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return self.nullable or self.optional
 
     @property
+    def widest(self) -> float:
+        """The greatest value that any feature of this type takes, the least one being its negative."""
+        return LARGEST_INTEGER if self.type == "integer" else LARGEST_NUMBER
+
+    @property
     def bounds(self) -> tuple[float, float]:
-        """Least and greatest value, both allowed, finite; without a declared range what float64 and float32 hold."""
-        widest = LARGEST_INTEGER if self.type == "integer" else LARGEST_NUMBER
+        """Least and greatest value, both allowed, finite."""
         low, high = self.range or (-math.inf, math.inf)
-        return max(low, -widest), min(high, widest)
+        return max(low, -self.widest), min(high, self.widest)
 
 
 class FeatureSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,25 +66,38 @@ class FeatureSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_schema(text: str, source: str, reserved: Sequence[str]) -> FeatureSchema:
-    """Read a schema from TOML text; `source` names the file in errors, `reserved` the names a feature can't take.
+    """Read a schema from TOML; `source` names the file in errors, `reserved` the names a feature can't take.
 
-    Raises `SchemaRefused` naming every feature that breaks a rule.
+    Raises `SchemaRefused` naming the features that break a rule, at most 20.
     """
     try:
         schema = msgspec.convert(tomllib.loads(text), FeatureSchema)
-    except tomllib.TOMLDecodeError as error:
-        raise SchemaRefused(f"{source} is no TOML: {error}. Mend the file at that place.") from error
     except msgspec.ValidationError as error:
         raise SchemaRefused(
-            f"{source}: {error}. Declare each feature in a [[feature]] table with the keys name, type, values or range, "
-            "nullable, optional, open and description."
+            f"{source} is no feature schema: {error}. Declare each feature in a [[feature]] table with the "
+            "keys name, type, values or range, nullable, optional, open and description."
         ) from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib's own error is a ValueError, as is an endless integer
+        raise SchemaRefused(f"{source} is no TOML: {error}. Mend the file at that place.") from error
+    schema = FeatureSchema(tuple(_close_range(feature) for feature in schema.feature))
     check_schema(schema, source, reserved)
     return schema
 
 
+def _close_range(feature: Feature) -> Feature:
+    """Write an open end, `inf`, as the widest bound: a manifest is JSON, which has no infinity."""
+    if feature.range is None or not any(math.isinf(bound) for bound in feature.range):
+        return feature
+    return msgspec.structs.replace(feature, range=feature.bounds)
+
+
 def check_schema(schema: FeatureSchema, source: str, reserved: Sequence[str]) -> None:
     """Raise `SchemaRefused` where a schema, from a file or a package, breaks a rule."""
+    if not 1 <= len(schema.feature) <= MAX_FEATURES:
+        raise SchemaRefused(f"{source} has {len(schema.feature):,} features. Declare 1 to {MAX_FEATURES:,}.")
     problems = []
     seen: set[str] = set()
     for position, feature in enumerate(schema.feature):
@@ -87,14 +110,26 @@ def check_schema(schema: FeatureSchema, source: str, reserved: Sequence[str]) ->
             problems.append(FieldProblem(path, f"{source}: {path} ({show(feature.name)}) {fault}"))
     if problems:
         raise SchemaRefused(" ".join(problem.detail for problem in problems[:20]), problems[:20])
-    if not 1 <= len(schema.feature) <= MAX_FEATURES:
-        raise SchemaRefused(f"{source} declares {len(schema.feature)} features; declare 1 to {MAX_FEATURES:,}.")
+
+
+def check_serves(deployed: FeatureSchema, needed: FeatureSchema, source: str) -> None:
+    """Raise `SchemaRefused` where the schema that reports are read by lacks a feature that a model needs."""
+    types = {feature.name: feature.type for feature in deployed.feature}
+    lacking = [feature for feature in needed.feature if types.get(feature.name) != feature.type]
+    if lacking:
+        wanted = ", ".join(f"{feature.name} ({feature.type})" for feature in lacking)
+        raise SchemaRefused(
+            f"{source} lacks what the model was trained with: {wanted}. Add it, or train on this schema."
+        )
 
 
 def _find_fault(feature: Feature, reserved: Sequence[str]) -> str | None:
     name = feature.name
-    if not 1 <= len(name) <= MAX_NAME_CHARS or has_control_characters(name):
-        return f"has a name that can't be used. Use 1 to {MAX_NAME_CHARS} characters without control characters."
+    if not is_plain_text(name, MAX_NAME_CHARS) or '"' in name or "\\" in name:
+        return (
+            f"has a name that can't be used. Use 1 to {MAX_NAME_CHARS} characters without double quotes, "
+            "backslashes and control characters."
+        )
     if name in reserved:
         return "has the name of a field that every report has. Choose another name."
     if feature.type == "category":
@@ -103,11 +138,12 @@ def _find_fault(feature: Feature, reserved: Sequence[str]) -> str | None:
         return f'is {feature.type} but has "values" or "open", which belong to a category. Remove them.'
     if feature.range is None:
         return None
-    low, high = feature.range
     if feature.type == "boolean":
         return 'is boolean but has a "range". Remove it.'
-    if not low <= high or feature.bounds[0] > feature.bounds[1]:
-        return f"has the range [{low:g}, {high:g}], which holds no value. Write the smaller number first."
+    low, high = feature.bounds
+    if not low <= high or (feature.type == "integer" and math.ceil(low) > math.floor(high)):
+        low, high = feature.range
+        return f"has the range [{low:g}, {high:g}], which holds no value. Write the smaller bound first."
     return None
 
 
@@ -119,16 +155,25 @@ def _find_fault_of_category(feature: Feature) -> str | None:
         return 'is a category without "values". List them, or set open = true.'
     if len(set(values)) < len(values):
         return "lists a value twice. List each value once."
-    if any(not 1 <= len(value) <= MAX_CATEGORY_CHARS or has_control_characters(value) for value in values):
-        return f"lists a value that can't be used. Use 1 to {MAX_CATEGORY_CHARS} characters without control characters."
+    if not all(is_plain_text(value, MAX_CATEGORY_CHARS) for value in values):
+        return (
+            f"lists a value that can't be used. Use 1 to {MAX_CATEGORY_CHARS} characters without control "
+            "characters."
+        )
     return None
 
 
+def is_plain_text(text: str, longest: int) -> bool:
+    """Whether a text has 1 to `longest` characters, none of them a control character."""
+    return 1 <= len(text) <= longest and not has_control_characters(text)
+
+
 def has_control_characters(text: str, allowed: str = "") -> bool:
-    """Whether text holds a C0 or C1 control character other than those allowed, or a lone surrogate."""
-    if text.isprintable():
-        return False
-    return any((c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff") and c not in allowed for c in text)
+    """Whether text holds a C0 or C1 control character not allowed, or half of a surrogate pair."""
+    for character in allowed:
+        text = text.replace(character, "")
+    # The first is several times as fast, and true of nearly every text.
+    return not text.isprintable() and _CONTROLS.search(text) is not None
 
 
 def show(value: object) -> str:
@@ -146,7 +191,9 @@ def describe_expected(feature: Feature) -> str:
             return f"a text of 1 to {MAX_CATEGORY_CHARS} characters"
         case "category":
             known = ", ".join(show(value) for value in feature.values[:8])
-            return f"one of {known}" + (f" and {len(feature.values) - 8} more" if len(feature.values) > 8 else "")
+            return f"one of {known}" + (
+                f" and {len(feature.values) - 8} more" if len(feature.values) > 8 else ""
+            )
         case "integer" | "number":
             noun = "an integer" if feature.type == "integer" else "a number"
             return noun + _describe_range(feature)
@@ -155,14 +202,10 @@ def describe_expected(feature: Feature) -> str:
 
 
 def _describe_range(feature: Feature) -> str:
-    low, high = feature.range or (-math.inf, math.inf)
-    if math.isinf(low) and math.isinf(high):
-        return ""
-    if math.isinf(high):
-        return f" from {_plain(low)} up"
-    if math.isinf(low):
-        return f" up to {_plain(high)}"
-    return f" from {_plain(low)} to {_plain(high)}"
+    low, high = feature.bounds
+    if low == -feature.widest:
+        return "" if high == feature.widest else f" up to {_plain(high)}"
+    return f" from {_plain(low)} up" if high == feature.widest else f" from {_plain(low)} to {_plain(high)}"
 
 
 def _plain(bound: float) -> str:
@@ -174,12 +217,14 @@ def what_to_send(feature: Feature) -> str:
     noun = "text" if feature.type == "category" else "boolean" if feature.type == "boolean" else "number"
     if feature.type == "category" and not feature.open:
         noun = "listed value"
-    article = "an" if noun[0] in "aeiou" else "a"
-    return f"Send {article} {noun}, or null if unknown." if feature.may_be_null else f"Send {article} {noun}."
+    return f"Send a {noun}, or null if unknown." if feature.may_be_null else f"Send a {noun}."
 
 
 def is_valid(feature: Feature, value: Any) -> bool:  # noqa: ANN401 - whatever JSON or a table cell can hold
-    """Whether a typed value (JSON, Parquet) is one of this feature's; 12.0 is the integer 12, true is no number."""
+    """Whether a typed value (JSON, Parquet) is one of this feature's; 12.0 is an integer, true is no number.
+
+    A number counts as the float64 it rounds to, whatever its digits.
+    """
     if value is None:
         return feature.may_be_null
     match feature.type:
@@ -188,21 +233,24 @@ def is_valid(feature: Feature, value: Any) -> bool:  # noqa: ANN401 - whatever J
         case "category":
             if not isinstance(value, str):
                 return False
-            if value in feature.values:
-                return True
-            return feature.open and 1 <= len(value) <= MAX_CATEGORY_CHARS and not has_control_characters(value)
+            return value in feature.values or (feature.open and is_plain_text(value, MAX_CATEGORY_CHARS))
         case "integer" | "number":
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                return False
-            low, high = feature.bounds
-            if not low <= value <= high:
-                return False
-            return feature.type == "number" or value == int(value)
+            return _is_valid_number(feature, value)
         case _:
             assert_never(feature.type)
 
 
+def _is_valid_number(feature: Feature, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        number = float(value)
+    except OverflowError:
+        return False
+    low, high = feature.bounds
+    return low <= number <= high and (feature.type == "number" or number.is_integer())
+
+
 def describe_problem(feature: Feature, path: str, value: object) -> str:
-    """The whole sentence about a value that is not valid: `popularity is "high"; expected a number. Send ...`."""
-    shown = "null" if value is None else show(value)
-    return f"{path} is {shown}; expected {describe_expected(feature)}. {what_to_send(feature)}"
+    """The whole sentence about a value that is not valid: `x is "a"; expected a number. Send a number.`."""
+    return f"{path} is {show(value)}; expected {describe_expected(feature)}. {what_to_send(feature)}"

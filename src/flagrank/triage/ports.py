@@ -9,7 +9,7 @@ from flagrank.triage.report import Report
 
 
 class ModelIdentity(msgspec.Struct, frozen=True):
-    """Which model made a score: its name, and its version in the registry or `sha256:` + 12 hex digits outside it."""
+    """Which model made a score: its name, and its version; outside the registry `sha256:` + 12 hex digits."""
 
     name: str
     version: str
@@ -24,5 +24,5 @@ class Scorer(Protocol):
         ...
 
     async def score(self, reports: Sequence[Report]) -> list[float]:
-        """P(actionable) of each report, in the order given, each in (0, 1); the same whatever else is scored at the time."""
+        """P(actionable) of each report, in the order given, in (0, 1), whatever else is being scored."""
         ...

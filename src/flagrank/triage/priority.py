@@ -9,9 +9,10 @@ from flagrank.triage.report import Report
 
 
 def compute_priority(score: float, severity: float, exposure: float, policy: Policy) -> float:
-    """Expected harm: chance x severity x (1 + exposure) ^ power; `exposure` in further views, 0 where unknown.
+    """Expected harm: chance x severity x (1 + exposure) ^ power; exposure in views to come, 0 if unknown.
 
-    Strictly increasing in the score, so that two reports of equal severity and reach keep the order of their scores.
+    Never falls with the score, and rises with it by more than the last bits: two reports of equal severity
+    and reach keep the order of their scores.
     """
     return float(score * severity * (1.0 + exposure) ** policy.exposure_power)
 
