@@ -25,8 +25,8 @@ EMPTY_WORDS = {
     "util",
     "utils",
 }
-# Terms of statistics in which such a word has a meaning.
-TERMS = re.compile(r"base_?(rate|value)", re.IGNORECASE)
+# Terms of statistics and of XGBoost in which such a word has a meaning.
+TERMS = re.compile(r"base_?(margin|rate|score|value)", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
