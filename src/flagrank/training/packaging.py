@@ -1,5 +1,6 @@
 """What a package holds beside its graph, and writing it as one directory: whole, or not at all."""
 
+import base64
 import hashlib
 import shutil
 import tempfile
@@ -183,7 +184,8 @@ def digest_rows(schema: FeatureSchema, matrix: Matrix) -> list[str]:
             ]  # the last one stands for unknown, code -1
             known = ~np.isnan(canonical[:, place])
             canonical[known, place] = np.array(codes, np.float32)[canonical[known, place].astype(int)]
-    return [hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest() for row in canonical]
+    digests = (hashlib.blake2b(row.tobytes(), digest_size=9).digest() for row in canonical)
+    return [base64.urlsafe_b64encode(digest).decode() for digest in digests]
 
 
 def _digest_text(text: str) -> int:
