@@ -1,4 +1,6 @@
-"""The numbers behind a report's plots: scores in bins, and the ranking cut at every depth, with 95 % intervals."""
+"""The numbers behind a report's plots: scores in bins and the ranking at every depth, with 95 % intervals."""
+
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -10,8 +12,8 @@ DEPTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 _SHARES = np.unique(np.concatenate([np.geomspace(0.001, 1, 100), np.linspace(0, 1, 101)[1:], DEPTHS]))
 _RECALLS = np.linspace(0.01, 1, 100)
-_MOST_RESAMPLES, _FEWEST_RESAMPLES = 400, 100
-_RESAMPLED_ROWS = 10_000_000  # in all: seconds, whatever the number of rows
+_MOST_RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
+_RESAMPLED_ROWS = 20_000_000  # as in the metrics: one page shows one interval of a value
 _NORMAL_QUANTILE = 1.959964  # of 97.5 %
 
 
@@ -43,12 +45,17 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Ranking(msgspec.Struct, frozen=True):
-    """What the rows from the highest score down hold: recall at shares of all rows, precision at recalls."""
+    """What the rows from the highest score down hold."""
 
     base_rate: float
     shares: NDArray[np.float64]
+    """The shares of all rows, (s,), at which `found` and `precise` are known: recall and precision."""
+
     found: Band
+    precise: Band
     recalls: NDArray[np.float64]
+    """The recalls, (r,), for which `precision` is that at the highest score that reaches them."""
+
     precision: Band
 
 
@@ -78,7 +85,7 @@ def bin_by_width(
 def bin_by_count(
     labels: NDArray[np.int8], scores: NDArray[np.float64], entities: NDArray[np.intp]
 ) -> tuple[Bin, ...]:
-    """Bin rows by score, (n,) each, into tenths of the rows; equal scores share a bin, so there may be fewer."""
+    """Bin rows by score, (n,) each, into tenths of the rows; equal scores share a bin: there may be fewer."""
     edges = np.unique(np.quantile(scores, np.arange(1, BINS) / BINS, method="inverted_cdf"))
     places = np.searchsorted(edges, scores)
     bins = []
@@ -98,7 +105,7 @@ def _fill_bin(
     labels, scores, entities = (column[chosen] for column in table)
     rows, positives = len(labels), int(labels.sum())
     share = positives / rows
-    # Rows of one entity tell less than as many separate ones: the interval is that of fewer rows (Kish's design effect).
+    # Rows of one entity tell less than as many separate ones: count fewer rows (Kish's design effect).
     _, members = np.unique(entities, return_inverse=True)
     gaps = np.bincount(members, labels - share)
     clustering = float(gaps @ gaps) / (rows * share * (1 - share)) if 0 < share < 1 else rows / len(gaps)
@@ -122,31 +129,31 @@ def trace_ranking(
 ) -> Ranking | None:
     """Cut the ranking of rows, (n,) each, at every depth; None where there are no positives to be found.
 
-    Ties are broken at random by `seed` where a number of rows is asked for, as in the metrics. The intervals are
-    those of a bootstrap that draws whole entities, moved so that its median is the value.
+    Where a number of rows is asked for, ties are broken at random by `seed`. That and the intervals, of a
+    bootstrap that draws whole entities, are those of the metrics. Takes a few times as long as they do.
     """
     if not labels.any():
         return None
     order = _rank(scores, seed)
     ranked = labels[order].astype(np.float64)
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    _, numbers = np.unique(entities, return_inverse=True)
-    members, count = numbers[order], int(numbers.max()) + 1
+    drawn = [_cut(ranked, weights, ends) for weights in _draw_weights(entities[order], seed)]
+    bands = [
+        _make_band(value, np.array(samples))
+        for value, *samples in zip(_cut(ranked, np.ones(len(labels)), ends), *drawn, strict=True)
+    ]
+    found, precise, precision = bands
+    return Ranking(float(labels.mean()), _SHARES, found, precise, _RECALLS, precision)
+
+
+def _draw_weights(entities: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each row is drawn, (n,), where as many whole entities as there are are drawn."""
+    _, members = np.unique(entities, return_inverse=True)
+    count, n = int(members.max()) + 1, len(entities)
     random = np.random.default_rng((seed, 1))
-    found, precision = [], []
-    for _ in range(max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // len(labels)))):
-        weights = np.bincount(random.integers(count, size=count), minlength=count)[members]
-        if (weights * ranked).any():
-            found.append(_find_by_share(ranked, weights))
-            precision.append(_find_precision(ranked, weights, ends))
-    once = np.ones(len(labels), np.intp)
-    return Ranking(
-        float(labels.mean()),
-        _SHARES,
-        _make_band(_find_by_share(ranked, once), np.array(found)),
-        _RECALLS,
-        _make_band(_find_precision(ranked, once, ends), np.array(precision)),
-    )
+    for _ in range(max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // n))):
+        weights = np.bincount(random.integers(count, size=count), minlength=count).astype(np.float64)
+        yield weights if count == n else weights[members]
 
 
 def cut_ranking(
@@ -158,12 +165,13 @@ def cut_ranking(
     depths = []
     for share in DEPTHS:
         rows = int(_count_rows(np.array([share]), len(labels))[0])
-        positives = int(ranked[:rows].sum())
         place = int(np.searchsorted(ranking.shares, share))
-        recall = Span(*(float(curve[place]) for curve in msgspec.structs.astuple(ranking.found)))
-        to_precision = float(labels.sum()) / rows
-        precision = Span(positives / rows, recall.low * to_precision, min(recall.high * to_precision, 1.0))
+        recall, precision = (
+            Span(float(band.value[place]), float(band.low[place]), float(band.high[place]))
+            for band in (ranking.found, ranking.precise)
+        )
         lift = precision.value / ranking.base_rate
+        positives = int(ranked[:rows].sum())
         depths.append(Depth(share, rows, positives, precision, recall, lift, float(lowest[rows - 1])))
     return tuple(depths)
 
@@ -172,28 +180,22 @@ def _rank(scores: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
     return np.lexsort((np.random.default_rng(seed).random(len(scores)), -scores))
 
 
-def _count_rows(shares: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def _count_rows(shares: NDArray[np.float64], n: float) -> NDArray[np.float64]:
     """ceil(share x n); 0.05 x 300 is a little more than 15 in binary, and 15 is meant."""
     return np.ceil(np.round(shares * n, 6))
 
 
-def _find_by_share(ranked: NDArray[np.float64], weights: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The share of positives among the first rows, for each of _SHARES of the weighted rows."""
+def _cut(
+    ranked: NDArray[np.float64], weights: NDArray[np.float64], ends: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], ...]:
+    """Recall and precision at each of _SHARES of the weighted rows, and precision at each of _RECALLS."""
     rows, hits = np.cumsum(weights), np.cumsum(weights * ranked)
-    wanted = _count_rows(_SHARES, int(rows[-1]))
+    wanted = _count_rows(_SHARES, float(rows[-1]))
     last = np.searchsorted(rows, wanted)
-    found: NDArray[np.float64] = (hits[last] - ranked[last] * (rows[last] - wanted)) / hits[-1]
-    return found
-
-
-def _find_precision(
-    ranked: NDArray[np.float64], weights: NDArray[np.intp], ends: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """The precision at the highest score that reaches each of _RECALLS."""
-    rows, hits = np.cumsum(weights)[ends], np.cumsum(weights * ranked)[ends]
-    reached = np.searchsorted(hits, np.round(_RECALLS * hits[-1], 6))
-    precision: NDArray[np.float64] = hits[reached] / rows[reached]
-    return precision
+    caught = hits[last] - ranked[last] * (rows[last] - wanted)
+    positives = max(float(hits[-1]), 1.0)
+    reached = ends[np.searchsorted(hits[ends], np.round(_RECALLS * positives, 6)).clip(max=len(ends) - 1)]
+    return caught / positives, caught / wanted, hits[reached] / rows[reached]
 
 
 def _make_band(value: NDArray[np.float64], drawn: NDArray[np.float64]) -> Band:

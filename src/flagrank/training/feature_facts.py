@@ -16,7 +16,7 @@ _MOST_CHARS = 200
 
 
 class FeatureFacts(msgspec.Struct, frozen=True):
-    """One feature: how often it is null, how many values it has, how they are spread, and its share of the gain."""
+    """One feature: how often it is null, how many values it has and how they are spread, its importance."""
 
     name: str
     type: str
@@ -27,6 +27,7 @@ class FeatureFacts(msgspec.Struct, frozen=True):
     """Pairs of a quantile and its value, or of a value and its share."""
 
     importance: float
+    """Its share of the total gain."""
 
 
 def describe_features(
@@ -69,9 +70,10 @@ def _describe(feature: Feature, values: NDArray[np.float32], importance: float) 
 def _share_values(
     feature: Feature, known: NDArray[np.float32], found: NDArray[np.float32]
 ) -> tuple[tuple[str, str], ...]:
-    words = {UNKNOWN_CATEGORY: "not listed", **dict(enumerate(feature.values))}
-    if feature.type == "boolean":
-        words = {0: "false", 1: "true"}
+    words: dict[float, str] = dict(
+        enumerate(("false", "true") if feature.type == "boolean" else feature.values)
+    )
+    words[UNKNOWN_CATEGORY] = "not listed"
     counts = np.diff(np.append(np.searchsorted(known, found), len(known)))
     most = np.argsort(-counts, kind="stable")[:_SHARES]
     shares = [
@@ -91,7 +93,8 @@ def _cut_values(known: NDArray[np.float32]) -> tuple[tuple[str, str], ...]:
 
 
 def _show(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e12 else f"{value:.4g}"
+    whole = (value.is_integer() or abs(value) >= 1000) and abs(value) < 1e12
+    return f"{value:,.0f}" if whole else f"{value:.4g}"
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,4 +1,4 @@
-"""The plots of a report: SVG to stand in a page, in the page's own colours, each with a sentence that tells it."""
+"""The plots of a report: SVG that stands in a page, in its colours, each with a sentence that tells it."""
 
 import html
 import io
@@ -20,9 +20,10 @@ _THEME = {_INK: "--ink", _MUTED: "--muted", _GRID: "--grid", _ACCENT: "--accent"
 
 _WIDTH, _HEIGHT = 360, 320  # points, about the pixels of a phone
 _POINTS = 150
-_ODDS_TICKS = (1e-5, 1e-4, 0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999, 0.9999, 0.99999)
+_LOW_TICKS = (1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 _SHARE_TICKS = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 _SETTINGS = {
+    "axes.axisbelow": True,
     "axes.edgecolor": _MUTED,
     "axes.grid": True,
     "axes.labelcolor": _MUTED,
@@ -33,8 +34,11 @@ _SETTINGS = {
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "grid.color": _GRID,
-    "legend.fontsize": 11,
+    "legend.columnspacing": 1.2,
+    "legend.fontsize": 10.5,
     "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "legend.handletextpad": 0.5,
     "legend.labelcolor": _INK,
     "lines.linewidth": 1.8,
     "svg.fonttype": "none",
@@ -48,7 +52,10 @@ _SETTINGS = {
 def plot_reliability(
     name: str, bins: Sequence[Bin], labels: NDArray[np.int8], scores: NDArray[np.float64], *, odds: bool
 ) -> str:
-    """Share of positives by mean score of each bin, over a histogram of scores; `odds` spreads the ends of both axes."""
+    """Share of positives by mean score of each bin, over a histogram of scores.
+
+    `odds` spreads the ends of both axes, and shows what scores and bins cover of them.
+    """
     scale = _to_odds if odds else np.asarray
     x = scale([one.mean_score for one in bins])
     y, low, high = (scale([getattr(one.share, part) for one in bins]) for part in ("value", "low", "high"))
@@ -62,12 +69,14 @@ def plot_reliability(
     low, high = np.clip(low, start - 1, end + 1), np.clip(high, start - 1, end + 1)
 
     def paint(figure: Figure) -> None:
-        main, strip = figure.add_axes((0.13, 0.4, 0.84, 0.52)), figure.add_axes((0.13, 0.13, 0.84, 0.18))
+        main, strip = figure.add_axes((0.14, 0.4, 0.8, 0.52)), figure.add_axes((0.14, 0.13, 0.8, 0.18))
         main.plot([start, end], [start, end], color=_MUTED, dashes=(4, 3), linewidth=1, label="calibrated")
         main.vlines(x, low, high, color=_ACCENT, linewidth=1.4)
-        main.plot(x[known], y[known], "o", color=_ACCENT, markersize=5.5, label="rows of a bin")
+        main.plot(x[known], y[known], "o", color=_ACCENT, markersize=5.5, label="bin, 95 % interval")
+        at_edge = np.clip(y[~known], start, end)
+        main.plot(x[~known], at_edge, "o", color=_ACCENT, fillstyle="none", markersize=5.5, clip_on=False)
         main.set(xlim=(start, end), ylim=(start, end), title="share positive")
-        main.legend(loc="upper left")
+        main.legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 1.02), borderpad=0, borderaxespad=0)
         _plot_histogram(strip, labels, np.clip(scale(scores), start, end), (start, end))
         strip.set_xlabel("score")
         for axis in (main.xaxis, main.yaxis, strip.xaxis):
@@ -85,8 +94,8 @@ def plot_reliability(
     return _draw(
         name,
         f"Reliability in {len(bins)} bins of scores from {_show_share(bins[0].mean_score)} to "
-        f"{_show_share(bins[-1].mean_score)}: in {inside} of them the mean score lies within the interval of the "
-        "share of positives.",
+        f"{_show_share(bins[-1].mean_score)}: in {inside} of them the mean score lies within the interval of "
+        "the share of positives.",
         paint,
     )
 
@@ -100,11 +109,11 @@ def _plot_histogram(
         axes.stairs(counts, edges, color=colour, linewidth=1.3, label=word)
     axes.set_yscale("symlog", linthresh=1)
     most = max(10.0, float(np.histogram(positions, edges)[0].max()))
-    axes.set(xlim=ends, ylim=(0, most * 4), title="rows")
+    axes.set(xlim=ends, ylim=(0, most * 1.5), title="rows")
     axes.yaxis.set_major_locator(FixedLocator([0, *10.0 ** np.arange(1, int(np.log10(most)) + 1, 2)]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.legend(loc="upper right", ncols=2, borderaxespad=0)
+    axes.legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 1.02), borderpad=0, borderaxespad=0)
 
 
 def plot_precision(ranking: Ranking) -> str:
@@ -120,7 +129,7 @@ def plot_precision(ranking: Ranking) -> str:
         axes.axhline(ranking.base_rate, color=_MUTED, dashes=(4, 3), linewidth=1, label="base rate")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         _mark_shares(axes, x=True, y=True)
-        axes.legend(loc="upper right")
+        _add_legend(axes)
 
     told = ", ".join(
         f"{_show_share(float(precision.value[place]))} at recall {_show_share(float(ranking.recalls[place]))}"
@@ -141,16 +150,17 @@ def plot_gains(ranking: Ranking) -> str:
         axes.plot([0, 1], [0, 1], color=_MUTED, dashes=(4, 3), linewidth=1, label="random order")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         _mark_shares(axes, x=True, y=True)
-        axes.legend(loc="lower right")
+        _add_legend(axes)
 
     return _draw("gains", f"Positives found: {_tell_depths(ranking, found.value)}.", paint)
 
 
 def plot_lift(ranking: Ranking) -> str:
     """How many times the base rate the precision is, by share of rows reviewed."""
-    lift = ranking.found.value / ranking.shares
-    low, high = ranking.found.low / ranking.shares, ranking.found.high / ranking.shares
     most = 1 / ranking.base_rate
+    lift, low, high = (
+        curve * most for curve in (ranking.precise.value, ranking.precise.low, ranking.precise.high)
+    )
 
     def paint(figure: Figure) -> None:
         axes = _add_axes(figure, "times the base rate", "rows reviewed, highest score first")
@@ -165,7 +175,7 @@ def plot_lift(ranking: Ranking) -> str:
         axes.fill_between(
             ranking.shares[shown],
             low[shown],
-            np.minimum(high, most)[shown],
+            high[shown],
             color=_ACCENT,
             alpha=0.2,
             linewidth=0,
@@ -177,7 +187,7 @@ def plot_lift(ranking: Ranking) -> str:
         axes.xaxis.set_major_locator(FixedLocator(_SHARE_TICKS))
         axes.xaxis.set_minor_locator(NullLocator())
         _mark_shares(axes, x=True, y=False)
-        axes.legend(loc="upper right")
+        _add_legend(axes)
 
     return _draw("lift", f"Times the base rate: {_tell_depths(ranking, lift, times=True)}.", paint)
 
@@ -195,12 +205,12 @@ def plot_rounds(curves: NDArray[np.float64], rounds: int) -> str:
         axes.plot(shown + 1, mean[shown], color=_ACCENT, label="mean of the folds")
         axes.axvline(rounds, color=_SECOND, dashes=(4, 3), linewidth=1.2, label=f"chosen: {rounds}")
         axes.set_xlim(0, len(mean))
-        axes.legend(loc="upper right")
+        _add_legend(axes)
 
     return _draw(
         "rounds",
-        f"Mean log loss falls from {mean[0]:.4f} with one tree to {mean[rounds - 1]:.4f} with the {rounds} chosen, "
-        f"and is {mean[-1]:.4f} with {len(mean)}.",
+        f"Mean log loss falls from {mean[0]:.4f} with one tree to {mean[rounds - 1]:.4f} with the {rounds} "
+        f"chosen, and is {mean[-1]:.4f} with {len(mean)}.",
         paint,
     )
 
@@ -211,9 +221,14 @@ def thin(count: int, rounds: int) -> NDArray[np.intp]:
 
 
 def _add_axes(figure: Figure, title: str, label: str) -> Axes:
-    axes = figure.add_axes((0.13, 0.14, 0.84, 0.78))
+    axes = figure.add_axes((0.14, 0.22, 0.8, 0.7))
     axes.set(title=title, xlabel=label)
     return axes
+
+
+def _add_legend(axes: Axes) -> None:
+    """Below the axes, where no curve can run through it."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.48, -0.17), ncols=3)
 
 
 def _mark_shares(axes: Axes, *, x: bool, y: bool) -> None:
@@ -240,8 +255,11 @@ def _to_odds(shares: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float6
 
 
 def _pick_ticks(start: float, end: float) -> list[float]:
-    """Round shares between two log odds; where none lies between, the ends themselves."""
-    ticks = [tick for tick in _to_odds(_ODDS_TICKS).tolist() if start <= tick <= end]
+    """Round shares between two log odds, as many as can be read; where there are none, two places between."""
+    ticks: list[float] = []
+    for tick in _to_odds([*_LOW_TICKS, 0.5, *(1 - low for low in reversed(_LOW_TICKS))]).tolist():
+        if start <= tick <= end and (not ticks or tick - ticks[-1] > (end - start) / 8):
+            ticks.append(tick)
     return ticks if len(ticks) > 1 else np.linspace(start, end, 4)[1:3].tolist()
 
 
@@ -261,7 +279,7 @@ def _draw(name: str, told: str, paint: Callable[[Figure], None]) -> str:
 
 
 def _adapt(svg: str, told: str) -> str:
-    """Take from a file of its own what a part of a page must not have: prolog, style for all, ids of groups, size."""
+    """Take from a file what a part of a page must not have: prolog, style for all, ids of groups, size."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

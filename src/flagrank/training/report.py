@@ -1,4 +1,4 @@
-"""The report of a training: one HTML page that needs nothing but itself, for the person who decides on the model."""
+"""The report of a training: one HTML page that needs nothing else, for who decides on the model."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from flagrank.scoring.columns import Matrix
 from flagrank.training import plots
 from flagrank.training.calibration import Calibration
-from flagrank.training.curves import Bin, Ranking, bin_by_count, bin_by_width, cut_ranking, trace_ranking
+from flagrank.training.curves import Band, Ranking, bin_by_count, bin_by_width, cut_ranking, trace_ranking
 from flagrank.training.feature_facts import describe_features
 from flagrank.training.metrics import Measure, Metrics
 from flagrank.triage.feature_schema import FeatureSchema
@@ -30,7 +30,7 @@ _SHARES = {
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training found. `labels`, `scores` and `entities` are of the n rows that were scored out of fold."""
+    """What a training found; `labels`, `scores` and `entities` are those of the rows scored out of fold."""
 
     model_name: str
     architecture: str
@@ -75,7 +75,7 @@ def make_report(findings: Findings) -> bytes:
                 widths,
             ),
             (
-                "Ten bins of equal count, low and high scores spread",
+                "Ten bins of equal count, on axes of log odds",
                 plots.plot_reliability("reliability-count", counts, labels, scores, odds=True),
                 counts,
             ),
@@ -85,7 +85,7 @@ def make_report(findings: Findings) -> bytes:
         rounds_table=_table_rounds(findings.curves, findings.rounds),
         features=describe_features(findings.schema, findings.data, findings.importances),
     )
-    return page.encode()
+    return page.replace(" %", "\u00a0%").encode()  # a number and its unit stay on one line
 
 
 def _load_template() -> jinja2.Template:
@@ -96,7 +96,7 @@ def _load_template() -> jinja2.Template:
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"share": show_share, "number": show_number}
+    environment.filters |= {"share": show_share, "to": show_interval, "number": show_number}
     return environment.from_string((files(__package__) / "report.html.jinja").read_text("utf-8"))
 
 
@@ -108,13 +108,22 @@ def show_text(value: object) -> object:
 
 
 def show_share(share: float) -> str:
-    """A share in percent, to three figures at most."""
-    return f"{100 * share:.1f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.2g} %"
+    """A share in percent, to two figures or to one decimal."""
+    if share == 0:
+        return "0 %"
+    if 0 < share < 0.0001:
+        return "under 0.01 %"
+    return f"{100 * share:#.2g} %" if 0 < share < 0.0995 else f"{100 * share:.1f} %"
+
+
+def show_interval(low: float, high: float) -> str:
+    """Two shares as an interval, the unit told once."""
+    return f"{show_share(low).removesuffix(' %')}\u2013{show_share(high)}"
 
 
 def show_number(value: float) -> str:
-    """A whole number with its thousands, any other to four figures."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+    """A whole number, or a large one, with its thousands; any other to four figures."""
+    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:#.4g}"
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -133,9 +142,12 @@ def _explain_metrics(findings: Findings) -> list[_Row]:
         if measure.value is None or measure.low is None or measure.high is None:
             rows.append(_Row(name, "undefined", "", str(measure.why)))
             continue
-        show = show_share if name in _SHARES else show_number
-        interval = "" if name == "rows" else f"{show(measure.low)} to {show(measure.high)}"
-        rows.append(_Row(name, show(measure.value), interval, meaning(measure.value, findings)))
+        low, value, high = measure.low, measure.value, measure.high
+        if name in _SHARES:
+            shown, interval = show_share(value), show_interval(low, high)
+        else:
+            shown, interval = show_number(value), f"{show_number(low)}\u2013{show_number(high)}"
+        rows.append(_Row(name, shown, "" if name == "rows" else interval, meaning(value, findings)))
     return rows
 
 
@@ -151,28 +163,29 @@ def _explain_log_loss(value: float, findings: Findings) -> str:
     if not 0 < base_rate < 1:
         return "Mean surprise at a label, in nats: less is better."
     knowing_nothing = -base_rate * np.log(base_rate) - (1 - base_rate) * np.log(1 - base_rate)
+    saved = 1 - value / knowing_nothing
     return (
-        f"Mean surprise at a label, in nats. To answer each row with the base rate would cost {knowing_nothing:.4f}; "
-        f"the model saves {show_share(1 - value / knowing_nothing)} of it."
+        "Mean surprise at a label, in nats. To answer each row with the base rate would cost "
+        f"{knowing_nothing:.4f}; the model saves {show_share(saved) if saved >= 0.0001 else 'nothing'} of it."
     )
 
 
 _MEANINGS: dict[str, Callable[[float, Findings], str]] = {
-    "rows": lambda _, __: (
-        "Rows scored by a model that had not seen them; all that follows is measured on these."
-    ),
+    "rows": lambda _, __: "Rows scored by a model that had not seen them; all below is measured on these.",
     "positives": lambda value, findings: (
         f"Rows whose label is positive; the base rate is {show_share(value / len(findings.labels))}."
     ),
     "roc_auc": lambda value, _: (
-        f"A positive row is ranked above a negative one {show_share(value)} of the time; a random order: 50 %."
+        f"A positive row is ranked above a negative one {show_share(value)} of the time; by chance: 50 %."
     ),
-    "average_precision": lambda value, findings: (
-        f"Precision, averaged over the positives as they are found; a random order has {show_share(float(findings.labels.mean()))}."
+    "average_precision": lambda _, findings: (
+        "Precision, averaged over the positives as they are found; by chance: "
+        f"{show_share(float(findings.labels.mean()))}."
     ),
     "log_loss": _explain_log_loss,
     "calibration_error": lambda value, _: (
-        f"The mean distance between score and share of positives is {100 * value:.2g} percentage points (ten bins of equal width)."
+        f"Score and share of positives differ by {show_share(value).removesuffix(' %')} percentage points in "
+        "the mean of ten bins of equal width."
     ),
     "lift_at_5_percent": _explain_lift,
     "precision_at_5_percent": lambda value, _: (
@@ -188,7 +201,7 @@ _MEANINGS: dict[str, Callable[[float, Findings], str]] = {
 
 
 def _describe_ranking(findings: Findings, ranking: Ranking) -> dict[str, Any]:
-    def pick(at: NDArray[np.float64], curve: Any, wanted: list[float]) -> list[tuple[float, ...]]:
+    def pick(at: NDArray[np.float64], curve: Band, wanted: list[float]) -> list[tuple[float, ...]]:
         places = np.searchsorted(at, np.array(wanted) - 1e-9)
         return [
             (float(at[place]), float(curve.value[place]), float(curve.low[place]), float(curve.high[place]))
@@ -203,6 +216,7 @@ def _describe_ranking(findings: Findings, ranking: Ranking) -> dict[str, Any]:
         "gains_plot": plots.plot_gains(ranking),
         "lift_plot": plots.plot_lift(ranking),
         "found": pick(ranking.shares, ranking.found, [0.01, 0.02, 0.05, *tenths]),
+        "precise": pick(ranking.shares, ranking.precise, [0.01, 0.02, 0.05, *tenths]),
     }
 
 
