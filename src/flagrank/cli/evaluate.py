@@ -7,6 +7,7 @@ import typer
 
 from flagrank.cli.extras import needs_extra
 from flagrank.cli.metrics_table import print_metrics
+from flagrank.cli.options import Labelled, Target
 from flagrank.cli.output import AsJson, print_json
 from flagrank.cli.progress import show_progress
 
@@ -17,13 +18,8 @@ def evaluate(
         Path,
         typer.Option(metavar="DIR", help="The package: a directory that `train` wrote, or a .zip of one."),
     ],
-    data: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Labelled reports: .parquet, .csv, .tsv (also .gz) or .jsonl."),
-    ],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The column with the label: 0/1, true/false or yes/no.")
-    ],
+    data: Labelled,
+    target: Target,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model package on labelled reports, with 95 % intervals.

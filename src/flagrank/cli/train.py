@@ -10,6 +10,7 @@ import typer
 
 from flagrank.cli.extras import needs_extra
 from flagrank.cli.metrics_table import print_metrics
+from flagrank.cli.options import Labelled, Target
 from flagrank.cli.output import AsJson, print_json
 from flagrank.cli.progress import show_progress
 
@@ -20,42 +21,37 @@ class Architecture(StrEnum):
     XGBOOST = "xgboost"
 
 
+Out = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Where to write the package; an earlier package there is replaced."),
+]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(metavar="SCHEMA.toml", help="The features; by default those of the first design."),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Rows that share its value never stand on both sides of a split."),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Judge by later rows than those fitted on, instead of by a draw."),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed and data give the same model.")]
+Folds = Annotated[int, typer.Option(min=2, max=50, help="How many times rows are held out in turn.")]
+
+
 def train(
     *,
-    data: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Labelled reports: .parquet, .csv, .tsv (also .gz) or .jsonl."),
-    ],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The column with the label: 0/1, true/false or yes/no.")
-    ],
+    data: Labelled,
+    target: Target,
     architecture: Annotated[Architecture, typer.Option(help="The kind of model.")],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Where to write the package; an earlier package there is replaced."),
-    ],
-    schema: Annotated[
-        Path | None,
-        typer.Option(metavar="SCHEMA.toml", help="The features; by default those of the README's example."),
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Rows that share its value never stand on both sides of a split."
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Judge by later rows than those fitted on, instead of by a draw."
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="The same seed and data give the same model.")
-    ] = 0,
-    folds: Annotated[
-        int, typer.Option(min=2, max=50, help="How many times the rows are held out in turn.")
-    ] = 5,
+    out: Out,
+    schema: SchemaFile = None,
+    group: Group = None,
+    time: Time = None,
+    seed: Seed = 0,
+    folds: Folds = 5,
     as_json: AsJson = False,
 ) -> None:
     """Train a calibrated model on labelled reports and write it as one package, with a report to read.

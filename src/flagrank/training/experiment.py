@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from flagrank.training.conversion import convert_trees, find_thresholds
 from flagrank.training.fitting import Fitted, fit_model, predict_margins
 from flagrank.training.metrics import Metrics, measure
 from flagrank.training.packaging import MODEL_NAME, Ingredients, check_place, write_training_package
-from flagrank.training.parity import PROBE_ROWS, check_parity, make_probe_rows
+from flagrank.training.parity import PROBE_ROWS, NativeScorer, check_parity, make_probe_rows
 from flagrank.training.report import Findings, make_report
 from flagrank.training.split import Split, find_entities, split_by_draw, split_by_time
 from flagrank.triage.feature_schema import FeatureSchema
@@ -53,6 +53,18 @@ class Outcome(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
+class _Made(msgspec.Struct, frozen=True):
+    """A fitted model that passed its parity check, and all that was found out on the way."""
+
+    data: Matrix
+    split: Split
+    fitted: Fitted
+    model: bytes
+    native: NativeScorer
+    probes: Matrix
+    difference: float
+
+
 def train(
     plan: Plan, examples: Examples, out: Path, on_progress: Callable[[int, int], None] | None = None
 ) -> Outcome:
@@ -62,16 +74,35 @@ def train(
     is written then.
     """
     check_place(out)
+    made = _make_model(plan, examples, on_progress)
+    known = ~np.isnan(made.fitted.scores)
+    metrics = measure(
+        examples.labels[known], made.fitted.scores[known], seed=plan.seed, entities=made.split.entities[known]
+    )
+    warnings = find_warnings(plan.schema, made.data, examples.labels, made.split)
+    report = make_report(_gather_findings(plan, examples, made, metrics, warnings))
+    ingredients = Ingredients(
+        schema=plan.schema,
+        architecture=plan.architecture,
+        target=plan.target,
+        model=made.model,
+        native=made.native,
+        data=made.data,
+        labels=examples.labels,
+        out_of_fold=made.fitted.scores,
+        probes=made.probes,
+        metrics=msgspec.to_builtins(metrics),
+        made_at=plan.made_at,
+        seed=plan.seed,
+    )
+    return Outcome(write_training_package(out, ingredients, report), metrics, warnings)
+
+
+def _make_model(plan: Plan, examples: Examples, on_progress: Callable[[int, int], None] | None) -> _Made:
     data = ColumnEncoder(plan.schema).encode_columns(examples.features)  # (n, f)
     split = _split(plan, examples, data)
-    match plan.architecture:
-        case "xgboost":
-            threads = os.cpu_count() or 1
-            fitted = fit_model(
-                data, examples.labels, split, seed=plan.seed, threads=threads, on_progress=on_progress
-            )
-        case _:
-            assert_never(plan.architecture)
+    threads = os.cpu_count() or 1
+    fitted = fit_model(data, examples.labels, split, seed=plan.seed, threads=threads, on_progress=on_progress)
     model = convert_trees(fitted.classifier, fitted.calibration)
 
     def score_natively(matrix: Matrix) -> NDArray[np.float64]:
@@ -79,53 +110,34 @@ def train(
 
     probes = make_probe_rows(plan.schema, data, find_thresholds(fitted.classifier), plan.seed)
     difference = check_parity(score_natively, ModelSession(model, plan.schema.names), probes)
-    known = ~np.isnan(fitted.scores)
-    metrics = measure(
-        examples.labels[known], fitted.scores[known], seed=plan.seed, entities=split.entities[known]
+    return _Made(data, split, fitted, model, score_natively, probes, difference)
+
+
+def _gather_findings(
+    plan: Plan, examples: Examples, made: _Made, metrics: Metrics, warnings: tuple[str, ...]
+) -> Findings:
+    known = ~np.isnan(made.fitted.scores)
+    return Findings(
+        model_name=MODEL_NAME,
+        architecture=plan.architecture,
+        target=plan.target,
+        made_at=plan.made_at,
+        schema=plan.schema,
+        split=_describe_split(plan, examples, known),
+        labels=examples.labels[known],
+        scores=made.fitted.scores[known],
+        entities=made.split.entities[known],
+        metrics=metrics,
+        data=made.data,
+        warnings=warnings,
+        importances=_share_gain(plan.schema, made.fitted),
+        curves=made.fitted.curves,
+        rounds=made.fitted.rounds,
+        calibration=made.fitted.calibration,
+        parity_rows=PROBE_ROWS,
+        parity_difference=made.difference,
+        seed=plan.seed,
     )
-    warnings = find_warnings(plan.schema, data, examples.labels, split)
-    report = make_report(
-        Findings(
-            model_name=MODEL_NAME,
-            architecture=plan.architecture,
-            target=plan.target,
-            made_at=plan.made_at,
-            schema=plan.schema,
-            split=_describe_split(plan, examples, known),
-            labels=examples.labels[known],
-            scores=fitted.scores[known],
-            entities=split.entities[known],
-            metrics=metrics,
-            data=data,
-            warnings=warnings,
-            importances=_share_gain(plan.schema, fitted),
-            curves=fitted.curves,
-            rounds=fitted.rounds,
-            calibration=fitted.calibration,
-            parity_rows=PROBE_ROWS,
-            parity_difference=difference,
-            seed=plan.seed,
-        )
-    )
-    identity = write_training_package(
-        out,
-        Ingredients(
-            schema=plan.schema,
-            architecture=plan.architecture,
-            target=plan.target,
-            model=model,
-            native=score_natively,
-            data=data,
-            labels=examples.labels,
-            out_of_fold=fitted.scores,
-            probes=probes,
-            metrics=msgspec.to_builtins(metrics),
-            made_at=plan.made_at,
-            seed=plan.seed,
-        ),
-        report,
-    )
-    return Outcome(identity, metrics, warnings)
 
 
 def _split(plan: Plan, examples: Examples, data: Matrix) -> Split:
@@ -180,8 +192,5 @@ def _describe_split(plan: Plan, examples: Examples, known: NDArray[np.bool_]) ->
 def _share_gain(schema: FeatureSchema, fitted: Fitted) -> dict[str, float]:
     """The share of each feature in the loss that all splits of the final model saved."""
     gains = fitted.classifier.get_booster().get_score(importance_type="total_gain")
-    total = sum(gains.values()) or 1.0
-    return {
-        feature.name: float(gains.get(f"f{column}", 0.0)) / total
-        for column, feature in enumerate(schema.feature)
-    }
+    shares = np.array([gains.get(f"f{column}", 0.0) for column in range(len(schema.feature))], np.float64)
+    return dict(zip(schema.names, (shares / (shares.sum() or 1.0)).tolist(), strict=True))

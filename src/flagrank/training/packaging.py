@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
+from platform import python_version_tuple
 from typing import Any
 
 import msgspec
@@ -125,7 +125,10 @@ def _make_manifest(parts: Ingredients) -> Manifest:
         schema=parts.schema,
         training=training,
         metrics=parts.metrics,
-        libraries={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
+        libraries={
+            "python": ".".join(python_version_tuple()[:2]),
+            **{name: version(name) for name in LIBRARIES},
+        },
         files={},
         made_at=parts.made_at,
     )
