@@ -2,7 +2,7 @@
 
 import typer
 
-from flagrank.cli import evaluate, model, serve, simulate, train
+from flagrank.cli import evaluate, model, score, serve, simulate, train
 from flagrank.cli.output import CommandGroup
 
 application = typer.Typer(
@@ -18,4 +18,5 @@ application.command()(serve.serve)
 application.command()(simulate.simulate)
 application.command()(train.train)
 application.command()(evaluate.evaluate)
+application.command()(score.score)
 application.add_typer(model.application, name="model")

@@ -1,22 +1,67 @@
 """`flagrank simulate`: synthetic reports with a known truth."""
 
+import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flagrank.cli.output import AsJson, print_json
+from flagrank.cli.progress import show_progress
+
+if TYPE_CHECKING:
+    from flagrank.files.kind import ColumnType
+
+TYPES: "Mapping[str, ColumnType]" = MappingProxyType(
+    {
+        "report_id": "text",
+        "reported_at": "text",
+        "abuse_type": "text",
+        "report_text_len": "integer",
+        "profile_rating": "number",
+        "popularity": "number",
+        "lifetime_matches_created": "integer",
+        "reason": "text",
+        "actionable": "boolean",
+        "chance": "number",
+    }
+)
 
 
 def simulate(
     rows: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="How many reports.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write: .csv, .tsv (also .gz), .jsonl or .parquet.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Where to write: .csv, .tsv or .jsonl (also .gz), or .parquet."),
+    ],
     *,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same reports.")] = 0,
     days: Annotated[float, typer.Option(min=0.001, max=36_500, help="Over how many days they arrive.")] = 7.0,
     as_json: AsJson = False,
 ) -> None:
-    """Write SYNTHETIC reports with a known chance of being actionable, to try flagrank out and to test it."""
-    raise NotImplementedError  # lands with the files room
+    """Write SYNTHETIC reports with a known chance of being actionable, to try flagrank out and to test it.
 
+    Beside the fields of a report stand the label, in the column actionable, and the chance that it is true,
+    in the column chance: no score can rank the labels better than that.
+    """
+    from flagrank.files.writing import open_new
+    from flagrank.simulation.reports import simulate as draw
 
+    start = time.monotonic()
+    done = positives = 0
+    with show_progress("Simulating", "rows") as on_progress, open_new(out, TYPES) as write:
+        for columns in draw(rows, seed, days):
+            write(columns)
+            done += len(columns["actionable"])
+            positives += sum(columns["actionable"])
+            on_progress(done, rows)
+    seconds = time.monotonic() - start
+    sys.stderr.write(f"Wrote {rows:,} rows in {seconds:.1f} s ({rows / max(seconds, 0.001):,.0f} rows/s).\n")
+    if as_json:
+        print_json({"rows": rows, "positives": positives, "seed": seed, "synthetic": True, "out": str(out)})
+    else:
+        share = f"{positives:,} ({positives / rows:.1%})"
+        typer.echo(f"{out} holds {rows:,} SYNTHETIC reports about nobody; {share} are actionable.")
