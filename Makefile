@@ -47,8 +47,9 @@ bench: setup
 # The date stands in the package; fixed, so that the same locks and Python make the same bytes.
 model: export SOURCE_DATE_EPOCH := 1767225600
 model: setup
+	@mkdir -p .cache
 	$(BIN)/flagrank simulate --rows 20000 --days 60 --seed 1 --out .cache/synthetic-reports.csv
-	$(BIN)/flagrank train --data .cache/synthetic-reports.csv --target actionable --architecture xgboost --seed 1 --out $(MODEL_DIR)
+	$(BIN)/flagrank train --data .cache/synthetic-reports.csv --target actionable --architecture xgboost --name synthetic-demo --seed 1 --out $(MODEL_DIR)
 
 lock: setup
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group test -o requirements/all.txt

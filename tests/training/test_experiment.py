@@ -36,6 +36,7 @@ def _make_examples(rows: int = 600, **changes: Any) -> Examples:  # noqa: ANN401
 
 def _train(out: Path, examples: Examples, **changes: Any) -> Outcome:  # noqa: ANN401 - any field
     plan: dict[str, Any] = {
+        "name": "small",
         "schema": SCHEMA,
         "target": "actionable",
         "architecture": "xgboost",

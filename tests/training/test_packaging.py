@@ -32,6 +32,7 @@ def _make_parts(**changes: object) -> Ingredients:
     data = _make_data()
     labels = (np.arange(len(data)) % 5 == 0).astype(np.int8)
     parts = {
+        "name": "small",
         "schema": SCHEMA,
         "architecture": "xgboost",
         "target": "actionable",

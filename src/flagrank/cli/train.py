@@ -1,5 +1,6 @@
 """`flagrank train`: labelled reports in a file -> a calibrated model package."""
 
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +39,10 @@ Time = Annotated[
     typer.Option(metavar="COLUMN", help="Judge by later rows than those fitted on, instead of by a draw."),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed and data give the same model.")]
+Name = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The model's name, which every answer carries; letters, digits, . _ -"),
+]
 Folds = Annotated[int, typer.Option(min=2, max=50, help="How many times rows are held out in turn.")]
 
 
@@ -50,6 +55,7 @@ def train(
     schema: SchemaFile = None,
     group: Group = None,
     time: Time = None,
+    name: Name = "report-priority",
     seed: Seed = 0,
     folds: Folds = 5,
     as_json: AsJson = False,
@@ -66,7 +72,10 @@ def train(
     from flagrank.settings import load_schema, read_build_time
 
     features = load_schema(schema)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+        raise typer.BadParameter("--name takes 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     plan = Plan(
+        name=name,
         schema=features,
         target=target,
         architecture=architecture.value,

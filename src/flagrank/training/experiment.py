@@ -15,7 +15,7 @@ from flagrank.training.calibration import apply_calibration
 from flagrank.training.conversion import convert_trees, find_thresholds
 from flagrank.training.fitting import Fitted, fit_model, predict_margins
 from flagrank.training.metrics import Metrics, measure
-from flagrank.training.packaging import MODEL_NAME, Ingredients, check_place, write_training_package
+from flagrank.training.packaging import Ingredients, check_place, write_training_package
 from flagrank.training.parity import PROBE_ROWS, NativeScorer, check_parity, make_probe_rows
 from flagrank.training.report import Findings, make_report
 from flagrank.training.split import Split, find_entities, split_by_draw, split_by_time
@@ -28,6 +28,7 @@ Architecture = Literal["xgboost"]
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be trained, and how; `made_at` is written into the package as it stands."""
 
+    name: str
     schema: FeatureSchema
     target: str
     architecture: Architecture
@@ -82,6 +83,7 @@ def train(
     warnings = find_warnings(plan.schema, made.data, examples.labels, made.split)
     report = make_report(_gather_findings(plan, examples, made, metrics, warnings))
     ingredients = Ingredients(
+        name=plan.name,
         schema=plan.schema,
         architecture=plan.architecture,
         target=plan.target,
@@ -118,7 +120,7 @@ def _gather_findings(
 ) -> Findings:
     known = ~np.isnan(made.fitted.scores)
     return Findings(
-        model_name=MODEL_NAME,
+        model_name=plan.name,
         architecture=plan.architecture,
         target=plan.target,
         made_at=plan.made_at,

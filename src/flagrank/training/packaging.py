@@ -34,7 +34,6 @@ from flagrank.triage.errors import TrainingRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 from flagrank.triage.ports import ModelIdentity
 
-MODEL_NAME = "report-priority"
 GOLDEN_ROWS = 64
 BACKGROUND_ROWS = 64
 HELD_OUT_ROWS = 20_000
@@ -45,6 +44,7 @@ LIBRARIES = ("flagrank", "numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-
 class Ingredients(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a fitted model: data (n, f), labels (n,), out-of-fold scores (n,), NaN where none."""
 
+    name: str
     schema: FeatureSchema
     architecture: str
     target: str
@@ -119,7 +119,7 @@ def _make_manifest(parts: Ingredients) -> Manifest:
     )
     return Manifest(
         format=FORMAT,
-        name=MODEL_NAME,
+        name=parts.name,
         architecture=parts.architecture,
         target=parts.target,
         schema=parts.schema,
