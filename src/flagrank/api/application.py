@@ -12,26 +12,38 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from flagrank.api.documentation import add_documentation
+from flagrank.api.entrance import PREDICTION
 from flagrank.api.health import make_health_router
 from flagrank.api.openapi import describe_prediction
-from flagrank.api.prediction import PredictionRoute
-from flagrank.api.problems import HttpProblem, encode_problem
-from flagrank.triage.errors import FlagrankError
+from flagrank.api.problems import HttpProblem, encode_problem, make_internal_problem
 from flagrank.triage.feature_schema import FeatureSchema
 
 DESCRIPTION = "Ranks user reports: calibrated scores become an expected-harm order."
 
 
 def create_application(
-    prediction: ASGIApp, schema: FeatureSchema, reasons: Collection[str], find_reasons: Callable[[], Sequence[str]]
+    prediction: ASGIApp,
+    schema: FeatureSchema,
+    reasons: Collection[str],
+    find_reasons: Callable[[], Sequence[str]],
 ) -> FastAPI:
     """The application around a scoring route; `find_reasons` says why it is not ready."""
-    application = FastAPI(title="flagrank", version=version("flagrank"), docs_url=None, redoc_url=None)
+    application = FastAPI(
+        title="flagrank",
+        version=version("flagrank"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Else FastAPI looks for exporters of each kind on every request, and starts those that it finds.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+    )
     # The scoring route stands first, so that the router finds it at once.
-    application.router.routes.insert(0, Route("/prediction", prediction, methods=["POST"], include_in_schema=False))
+    application.router.routes.insert(
+        0, Route("/prediction", prediction, methods=["POST"], include_in_schema=False)
+    )
     application.include_router(make_health_router(find_reasons))
     add_documentation(application)
-    for kind in (FlagrankError, HTTPException, Exception):
+    for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
     document = _describe(application, schema, reasons)
     application.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way of extending it
@@ -39,37 +51,37 @@ def create_application(
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    status, body, headers = encode_problem(request.scope, _as_problem(error))
+    status, headers, body = encode_problem(request.scope["state"]["request_id"], _as_problem(error))
     response = Response(body, status)
     response.raw_headers = headers
     return response
 
 
-def _as_problem(error: Exception) -> FlagrankError:
+def _as_problem(error: Exception) -> HttpProblem:
     match error:
-        case FlagrankError():
+        case HttpProblem():
             return error
-        case HTTPException(status_code=404):
-            return HttpProblem(404, "not_found", "There is nothing at this address. See /docs for what there is.")
         case HTTPException(status_code=405):
-            allowed = (error.headers or {}).get("Allow", "")
-            return HttpProblem(
-                405,
-                "method_not_allowed",
-                f"This address does not take this method. Use {allowed or 'another one'}; see /docs.",
-                [(b"allow", allowed.encode())],
-            )
-        case HTTPException():
-            return HttpProblem(error.status_code, "http_error", f"{error.detail}. See /docs.")
+            # Starlette names one route's methods, and none of a file; what answers GET answers HEAD, too.
+            allowed = (error.headers or {}).get("Allow", "GET")
+            allowed = "GET, HEAD" if "GET" in allowed else allowed
+            detail = f"This address does not take this method. Use {allowed}; see /docs."
+            return HttpProblem(405, "method_not_allowed", detail, [(b"allow", allowed.encode())])
+        case HTTPException(status_code=404):
+            detail = "There is nothing at this address. See /docs for what there is."
+            return HttpProblem(404, "not_found", detail)
         case _:
-            return HttpProblem(500, "internal_error", "This is a fault of ours. Report it with the request id; nothing was stored.")
+            return make_internal_problem()
 
 
 def _describe(application: FastAPI, schema: FeatureSchema, reasons: Collection[str]) -> dict[str, object]:
     document = get_openapi(
-        title=application.title, version=application.version, description=DESCRIPTION, routes=application.routes
+        title=application.title,
+        version=application.version,
+        description=DESCRIPTION,
+        routes=application.routes,
     )
     path, components = describe_prediction(schema, reasons)
-    document["paths"] = {"/prediction": path, **document["paths"]}
+    document["paths"] = {PREDICTION: path, **document["paths"]}
     document.setdefault("components", {}).setdefault("schemas", {}).update(components)
     return document

@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 ASSETS = Path(__file__).parent / "assets"
-# The page's script sets styles one by one, which needs no permission; its icons are data: links in the style sheet.
+# The page's script sets styles one by one, which needs no permission; its icons are data: links in the style
+# sheet.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

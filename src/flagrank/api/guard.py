@@ -1,72 +1,81 @@
 """Who may ask: while no key exists, only this machine, by a name that no web page can take for itself."""
 
-from collections.abc import Collection
-from urllib.parse import urlsplit
+import re
+from collections.abc import Collection, Mapping
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from flagrank.api.problems import HttpProblem, send_problem
+from flagrank.api.problems import HttpProblem
 
 HEALTH_PATHS = frozenset({"/heartbeat", "/livez", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ONCE = frozenset({b"host", b"content-type", b"content-encoding", b"origin", b"x-request-id"})
+_HOST = re.compile(rb"(\[[^\]]*\]|[^:]*)(?::\d*)?")
+
+Headers = Mapping[bytes, bytes]
 
 
 class Guard:
-    """ASGI middleware: refuses foreign hosts and proxies (403 `foreign_host`) and foreign origins (403 `foreign_origin`).
+    """Refuses what is ambiguous (400), foreign hosts and proxies (403), and pages of other sites (403).
 
-    A page on the web can point its own name at 127.0.0.1 (DNS rebinding), and a proxy on this machine makes the whole
-    internet look local; both show in the headers.
+    A page on the web can point its own name at 127.0.0.1 (DNS rebinding), and a proxy on this machine makes
+    the whole internet look local; both show in the headers. The health routes answer whoever asks.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str]) -> None:
-        self._app = app
-        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+    def __init__(self, allowed_hosts: Collection[str]) -> None:
+        self._allowed_hosts = frozenset(host.lower().encode() for host in allowed_hosts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        refusal = None
-        if scope["path"] not in HEALTH_PATHS:
-            headers = dict(scope["headers"])
-            refusal = self._find_foreign_host(headers) or self._find_foreign_origin(scope["method"], headers)
-        if refusal is None:
-            await self._app(scope, receive, send)
-        else:
-            await send_problem(scope, send, refusal)
+    def find_refusal(self, scope: Scope, headers: Headers) -> HttpProblem | None:
+        """Why a request is not answered; None where it is. `headers` are the scope's as a mapping."""
+        ambiguity = _find_ambiguity(scope, headers)
+        if ambiguity is not None or scope["path"] in HEALTH_PATHS:
+            return ambiguity
+        return self._find_foreign_host(headers) or _find_foreign_origin(scope["method"], headers)
 
-    def _find_foreign_host(self, headers: dict[bytes, bytes]) -> HttpProblem | None:
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if _without_port(host) not in self._allowed_hosts:
+    def _find_foreign_host(self, headers: Headers) -> HttpProblem | None:
+        host = _HOST.fullmatch(headers.get(b"host", b"").lower())
+        if host is None or host[1] not in self._allowed_hosts:
             return HttpProblem(
                 403,
                 "foreign_host",
-                "While no key exists, this server answers to its local names only, and the request's Host is another. "
-                "Ask by http://127.0.0.1, or add the name to the setting allowed_hosts.",
+                "While no key exists, this server answers to its local names only, and the request's Host is "
+                "another. Ask by http://127.0.0.1, or add the name to the setting allowed_hosts.",
             )
-        if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in headers):
-            return HttpProblem(
-                403,
-                "foreign_host",
-                "While no key exists, requests that a proxy has forwarded are refused: they may come from anywhere. "
-                "Ask the server directly.",
-            )
-        return None
-
-    @staticmethod
-    def _find_foreign_origin(method: str, headers: dict[bytes, bytes]) -> HttpProblem | None:
-        if method in SAFE_METHODS:
-            return None
-        origin = headers.get(b"origin")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
-        if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
-            return HttpProblem(
-                403,
-                "foreign_origin",
-                "The request comes from a page of another site. Send it from a page of this server, or from a program.",
-            )
+        for name in headers:
+            if name == b"forwarded" or name.startswith(b"x-forwarded-"):
+                return HttpProblem(
+                    403,
+                    "foreign_host",
+                    "While no key exists, requests that a proxy forwarded are refused: they may come from "
+                    "anywhere. Ask the server directly.",
+                )
         return None
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+def _find_ambiguity(scope: Scope, headers: Headers) -> HttpProblem | None:
+    """A header that says two things would be read one way by us and another way by what stands before us."""
+    if len(headers) < len(scope["headers"]):
+        names = [name for name, _ in scope["headers"]]
+        for name in ONCE.intersection(names):
+            if names.count(name) > 1:
+                detail = f"The request has {names.count(name)} headers {name.decode().title()}. Send one."
+                return HttpProblem(400, "repeated_header", detail)
+    if b"host" not in headers and scope["http_version"] == "1.1":
+        return HttpProblem(
+            400, "no_host", "The request has no Host header, which HTTP/1.1 asks for. Send one."
+        )
+    return None
+
+
+def _find_foreign_origin(method: str, headers: Headers) -> HttpProblem | None:
+    if method in SAFE_METHODS:
+        return None
+    origin = headers.get(b"origin")
+    is_foreign = origin is not None and origin.lower().partition(b"://")[2] != headers[b"host"].lower()
+    if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
+        return HttpProblem(
+            403,
+            "foreign_origin",
+            "The request comes from a page of another site. Send it from a page of this server or a program.",
+        )
+    return None

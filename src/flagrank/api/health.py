@@ -21,7 +21,7 @@ class Readiness(BaseModel):
 
 
 def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
-    """The health routes; `find_reasons` says why requests should go elsewhere, and nothing when they need not."""
+    """The health routes; `find_reasons` says why requests should go elsewhere, nothing when they need not."""
     router = APIRouter(tags=["service"])
 
     async def heartbeat() -> Heartbeat:

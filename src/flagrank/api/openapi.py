@@ -20,7 +20,8 @@ def describe_report(schema: FeatureSchema, reasons: Collection[str]) -> JsonSche
         "title": "Report",
         "additionalProperties": False,
         "required": [feature.name for feature in schema.feature if not feature.optional],
-        "properties": {feature.name: _describe_feature(feature) for feature in schema.feature} | _describe_context(reasons),
+        "properties": {feature.name: _describe_feature(feature) for feature in schema.feature}
+        | _describe_context(reasons),
     }
 
 
@@ -29,7 +30,9 @@ def make_example(schema: FeatureSchema) -> dict[str, Any]:
     return {feature.name: _example_value(feature) for feature in schema.feature if not feature.optional}
 
 
-def describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> tuple[JsonSchema, dict[str, JsonSchema]]:
+def describe_prediction(
+    schema: FeatureSchema, reasons: Collection[str]
+) -> tuple[JsonSchema, dict[str, JsonSchema]]:
     """The path item of `POST /prediction`, and the component schemas that it refers to."""
     example = make_example(schema)
     second = example | {"report_id": "r-1002", "reason": "scam", "exposure": 40}
@@ -50,7 +53,10 @@ def describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> tupl
                     },
                     "examples": {
                         "one": {"summary": "One report", "value": [example]},
-                        "two": {"summary": "Two reports, one with a reason and an exposure", "value": [example, second]},
+                        "two": {
+                            "summary": "Two reports, one with a reason and an exposure",
+                            "value": [example, second],
+                        },
                     },
                 }
             },
@@ -80,7 +86,12 @@ def _describe_feature(feature: Feature) -> JsonSchema:
     described: JsonSchema
     match feature.type:
         case "category" if feature.open:
-            described = {"type": "string", "minLength": 1, "maxLength": MAX_CATEGORY_CHARS, "pattern": _NO_CONTROLS}
+            described = {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_CATEGORY_CHARS,
+                "pattern": _NO_CONTROLS,
+            }
         case "category":
             described = {"type": "string", "enum": list(feature.values)}
         case "boolean":
@@ -123,7 +134,11 @@ def _describe_context(reasons: Collection[str]) -> dict[str, JsonSchema]:
             "pattern": _TEXT,
             "description": "what was reported, for the moderator's eyes only; never a feature, never logged",
         },
-        "reason": {"type": "string", "enum": sorted(reasons), "description": "the reporter's stated category"},
+        "reason": {
+            "type": "string",
+            "enum": sorted(reasons),
+            "description": "the reporter's stated category",
+        },
         "exposure": {
             "type": "number",
             "minimum": 0,
@@ -134,7 +149,7 @@ def _describe_context(reasons: Collection[str]) -> dict[str, JsonSchema]:
             "type": "string",
             "format": "date-time",
             "maxLength": 64,
-            "description": "when the user reported, with offset; not over 5 minutes ahead; absent = when received",
+            "description": "when the user reported, with offset, not over 5 minutes ahead; absent = now",
         },
     }
 
@@ -164,7 +179,11 @@ _PREDICTION: JsonSchema = {
             "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
             "description": "calibrated P(actionable), in the order sent",
         },
-        "priorities": {"type": "array", "items": {"type": "number"}, "description": "expected harm, in the order sent"},
+        "priorities": {
+            "type": "array",
+            "items": {"type": "number"},
+            "description": "expected harm, in the order sent",
+        },
         "ranking": {
             "type": "array",
             "items": {"type": "integer"},
@@ -190,7 +209,10 @@ _PROBLEM: JsonSchema = {
             "items": {
                 "type": "object",
                 "required": ["path", "detail"],
-                "properties": {"path": {"type": "string", "examples": ["reports[3].popularity"]}, "detail": {"type": "string"}},
+                "properties": {
+                    "path": {"type": "string", "examples": ["reports[3].popularity"]},
+                    "detail": {"type": "string"},
+                },
             },
         },
         "request_id": {"type": "string"},

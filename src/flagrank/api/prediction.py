@@ -1,20 +1,20 @@
 """`POST /prediction`: the hot path, plain ASGI inside the FastAPI application.
 
-A request passes here, `request_body`, `triage.report_decoding`, `scoring.coalescer` and `triage.priority`; nothing is stored.
+A request passes here, `request_body`, `triage.report_decoding`, `scoring.coalescer` and `triage.priority`;
+nothing is stored.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
-from typing import ParamSpec, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from flagrank.api.problems import send_problem
+from flagrank.api.problems import TOLD, make_internal_problem, send_problem
 from flagrank.api.request_body import BodyReader, ClientGone
-from flagrank.triage.errors import FlagrankError, NoModel
+from flagrank.triage.errors import NoModel
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import ModelIdentity, Scorer
 from flagrank.triage.priority import prioritise, rank
@@ -23,11 +23,8 @@ from flagrank.triage.report_decoding import ReportDecoder
 
 LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
-
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """The answer: each list in the order sent, `ranking` the indices by priority."""
 
     model: ModelIdentity
@@ -41,7 +38,12 @@ class PredictionRoute:
     """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`."""
 
     def __init__(
-        self, decoder: ReportDecoder, scorer: Scorer | None, policy: Policy, reader: BodyReader, executor: Executor
+        self,
+        decoder: ReportDecoder,
+        scorer: Scorer | None,
+        policy: Policy,
+        reader: BodyReader,
+        executor: Executor,
     ) -> None:
         self._decoder = decoder
         self._scorer = scorer
@@ -56,26 +58,30 @@ class PredictionRoute:
             body = await self._predict(scope, receive)
         except ClientGone:
             return
-        except FlagrankError as error:
+        except TOLD as error:
             await send_problem(scope, send, error)
             return
+        except Exception:
+            await send_problem(scope, send, make_internal_problem())
+            raise  # into the log
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _predict(self, scope: Scope, receive: Receive) -> bytes:
         if self._scorer is None:
-            raise NoModel("No model is loaded, so nothing can be scored. Start the server with --demo, or with --model DIR.")
+            raise NoModel(
+                "No model is loaded: nothing can be scored. Start the server with --demo or --model DIR."
+            )
         body = await self._reader.read(scope, receive)
-        is_big = len(body) > LOOP_BYTES
-        reports = await self._call(is_big, self._decoder.decode, body, datetime.now(UTC))
+        received_at = datetime.now(UTC)
+        if len(body) <= LOOP_BYTES:
+            reports = self._decoder.decode(body, received_at)
+            return self._compose(self._scorer.model, reports, await self._scorer.score(reports))
+        run = asyncio.get_running_loop().run_in_executor
+        reports = await run(self._executor, self._decoder.decode, body, received_at)
         scores = await self._scorer.score(reports)
-        return await self._call(is_big, self._compose, self._scorer.model, reports, scores)
-
-    async def _call(self, is_big: bool, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:  # noqa: FBT001
-        if not is_big:
-            return function(*args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        return await run(self._executor, self._compose, self._scorer.model, reports, scores)
 
     def _compose(self, model: ModelIdentity, reports: Sequence[Report], scores: list[float]) -> bytes:
         priorities = prioritise(reports, scores, self._policy)

@@ -1,17 +1,29 @@
 """Problems (RFC 9457): what a client is told when a request can't be answered as asked."""
 
 from collections.abc import Iterable, Sequence
-from http import HTTPStatus
 
 import msgspec
 from starlette.types import Scope, Send
 
 from flagrank.triage.errors import FieldProblem, FlagrankError, InvalidReports, MalformedBody, NoModel
 
-MEDIA_TYPE = "application/problem+json"
-STATUS_OF: dict[type[FlagrankError], int] = {MalformedBody: 400, InvalidReports: 422, NoModel: 503}
+MEDIA_TYPE = b"application/problem+json"
+# The names that RFC 9110 gives them; http.HTTPStatus has those of an older one before Python 3.13.
+TITLES = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = list[tuple[bytes, bytes]]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -29,33 +41,45 @@ class Problem(msgspec.Struct, frozen=True):
 class HttpProblem(FlagrankError):
     """A request refused by a rule of HTTP or of this server, before a report is looked at."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: Headers = ()) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.headers = tuple(headers)
 
 
-def encode_problem(scope: Scope, error: FlagrankError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    """Status, body and headers of the answer to an error."""
-    is_http = isinstance(error, HttpProblem)
-    status = error.status if is_http else STATUS_OF.get(type(error), 500)
+def make_internal_problem() -> HttpProblem:
+    """What a client is told of a fault of ours: nothing of its cause."""
+    detail = "This is a fault of ours, and it is in our log. Report it with the request id."
+    return HttpProblem(500, "internal_error", detail)
+
+
+# What a client can cause and is told; anything else is a fault of ours.
+STATUS_OF: dict[type[FlagrankError], int] = {MalformedBody: 400, InvalidReports: 422, NoModel: 503}
+TOLD = (HttpProblem, MalformedBody, InvalidReports, NoModel)
+
+
+def encode_problem(request_id: str, error: FlagrankError) -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the answer to one of the errors that are `TOLD`."""
+    status = error.status if isinstance(error, HttpProblem) else STATUS_OF[type(error)]
     problem = Problem(
-        type="about:blank",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=error.detail,
-        code=error.code,
-        errors=error.fields,
-        request_id=scope["state"]["request_id"],
+        "about:blank", TITLES[status], status, error.detail, error.code, error.fields, request_id
     )
     body = msgspec.json.encode(problem)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-    return status, body, headers + (list(error.headers) if is_http else [])
+    headers = [
+        (b"content-type", MEDIA_TYPE),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    if isinstance(error, HttpProblem):
+        headers += error.headers
+    return status, headers, body
 
 
 async def send_problem(scope: Scope, send: Send, error: FlagrankError) -> None:
     """Answer a request with a problem."""
-    status, body, headers = encode_problem(scope, error)
+    status, headers, body = encode_problem(scope["state"]["request_id"], error)
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await send({"type": "http.response.body", "body": body})

@@ -1,14 +1,16 @@
-"""Reading a request's body: its kind, its size, and how long it may take."""
+"""Reading a request's body: its kind and its size (how long it may take is the connection's business)."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.types import Receive, Scope
 
 from flagrank.api.problems import HttpProblem
 
 JSON = b"application/json"
-# After the limit the rest is read and dropped for this long: closing at once would reset the connection before the
-# client, still sending, has read the answer.
+UTF8 = frozenset({b"", b"charset=utf-8", b'charset="utf-8"'})
+# After the limit the rest is read and dropped for this long: closing at once would reset the connection
+# before the client, still sending, has read the answer.
 LINGER_SECONDS = 2.0
 
 
@@ -17,66 +19,54 @@ class ClientGone(Exception):
 
 
 class BodyReader:
-    """Reads JSON bodies of at most `limit_bytes`, whole within `timeout_seconds`."""
+    """Reads JSON bodies of at most `limit_bytes`."""
 
-    def __init__(self, limit_bytes: int, timeout_seconds: float) -> None:
+    def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._timeout_seconds = timeout_seconds
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.
 
-        Raises `HttpProblem` (413, 415, 408) and `ClientGone`. A client that waits for `100 Continue` is refused unread.
+        Raises `HttpProblem` (413, 415) and `ClientGone`. A client that waits for `100 Continue` is refused
+        before it sends the body.
         """
-        headers = dict(scope["headers"])
+        headers = scope["state"]["headers"]
         _check_kind(headers)
-        declared = headers.get(b"content-length", b"0")
-        if int(declared) > self._limit_bytes:
+        if int(headers.get(b"content-length", 0)) > self._limit_bytes:
             if headers.get(b"expect", b"").lower() != b"100-continue":
                 await _drop_rest(receive)
             raise self._too_large()
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._read_chunks(receive)
-        except TimeoutError as error:
-            raise HttpProblem(
-                408,
-                "body_timeout",
-                f"The body was not whole within {self._timeout_seconds:g} s. Send it faster, or in smaller requests.",
-                [(b"connection", b"close")],
-            ) from error
-
-    async def _read_chunks(self, receive: Receive) -> bytes:
-        chunks, size = [], 0
-        while True:
+        chunks, size, is_last = list[bytes](), 0, False
+        while not is_last:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
-            size += len(chunk)
+            chunks.append(message["body"])
+            size += len(message["body"])
+            is_last = not message["more_body"]
             if size > self._limit_bytes:
-                await _drop_rest(receive)
+                if not is_last:
+                    await _drop_rest(receive)
                 raise self._too_large()
-            if not message.get("more_body", False):
-                return b"".join([*chunks, chunk]) if chunks else chunk
-            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> HttpProblem:
         detail = f"The body is larger than {self._limit_bytes:,} bytes. Split it into several requests."
         return HttpProblem(413, "body_too_large", detail, [(b"connection", b"close")])
 
 
-def _check_kind(headers: dict[bytes, bytes]) -> None:
-    media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
-    charset = parameters.replace(b" ", b"").replace(b'"', b"")
-    if media_type.strip() != JSON or charset not in {b"", b"charset=utf-8"}:
-        raise HttpProblem(
-            415,
-            "unsupported_media_type",
-            "The body's Content-Type is not application/json in UTF-8. Send JSON with Content-Type: application/json.",
-            [(b"accept", JSON)],
-        )
-    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+def _check_kind(headers: Mapping[bytes, bytes]) -> None:
+    content_type = headers.get(b"content-type", b"")
+    if content_type != JSON:
+        media_type, _, parameters = content_type.lower().partition(b";")
+        if media_type.strip() != JSON or parameters.strip() not in UTF8:
+            raise HttpProblem(
+                415,
+                "unsupported_media_type",
+                "The body's Content-Type is not application/json in UTF-8. Send it as application/json.",
+                [(b"accept", JSON)],
+            )
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise HttpProblem(
             415,
             "unsupported_encoding",
@@ -88,7 +78,7 @@ def _check_kind(headers: dict[bytes, bytes]) -> None:
 async def _drop_rest(receive: Receive) -> None:
     try:
         async with asyncio.timeout(LINGER_SECONDS):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+            while (message := await receive())["type"] == "http.request" and message["more_body"]:
                 pass
     except TimeoutError:
         return

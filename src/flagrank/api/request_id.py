@@ -1,34 +1,22 @@
-"""The request's id, in every answer and every problem; and the farewell of a server that is shutting down."""
+"""The request's id, which stands in every answer and every problem."""
 
 import re
 import secrets
-from collections.abc import Callable
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Mapping
+from itertools import count
 
 _VALID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# Unique, not secret: to ask the system for random bytes takes longer than all else that is done here.
+_PROCESS = secrets.token_hex(6)
+_NUMBERS = count(1)
 
 
-class RequestId:
-    """ASGI middleware: takes the caller's `X-Request-Id` where it is plain, else makes one, and sends it back.
+def read_request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The caller's `X-Request-Id` where it is plain, else a new one."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _VALID.fullmatch(given) else make_request_id()
 
-    While `is_draining()` every answer also says `Connection: close`, so that a balancer's kept connections go elsewhere.
-    """
 
-    def __init__(self, app: ASGIApp, is_draining: Callable[[], bool]) -> None:
-        self._app = app
-        self._is_draining = is_draining
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with an id in `scope["state"]`."""
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given if _VALID.fullmatch(given) else secrets.token_hex(8).encode()
-        scope["state"]["request_id"] = request_id.decode()
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                farewell = [(b"connection", b"close")] if self._is_draining() else []
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *farewell]
-            await send(message)
-
-        await self._app(scope, receive, send_with_id)
+def make_request_id() -> str:
+    """An id that no other request has."""
+    return f"{_PROCESS}-{next(_NUMBERS)}"

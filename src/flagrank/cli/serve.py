@@ -12,13 +12,38 @@ if TYPE_CHECKING:
     from flagrank.service import Model
 
 
-def serve(  # noqa: PLR0913 - one parameter a flag
+Host = Annotated[
+    str | None,
+    typer.Option(
+        help="Address to listen on; others than loopback need FLAGRANK_ALLOW_NO_KEYS=true.",
+        show_default="127.0.0.1",
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.", show_default="8081"),
+]
+ModelSource = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|demo",
+        help="The package to serve; demo is the bundled one, trained on synthetic reports.",
+    ),
+]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Feature schema of the reports (TOML); by default the package's own."),
+]
+IsDemo = Annotated[bool, typer.Option("--demo", help="The same as --model demo.")]
+
+
+def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; others than loopback need FLAGRANK_ALLOW_NO_KEYS=true.", show_default="127.0.0.1")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.", show_default="8081")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="The same as --model demo.")] = False,
-    model: Annotated[str | None, typer.Option(metavar="DIR|demo", help="The package to serve; demo is the bundled one, trained on synthetic reports.")] = None,
-    schema: Annotated[Path | None, typer.Option(metavar="FILE", help="Feature schema of the reports (TOML); by default the package's own.")] = None,
+    host: Host = None,
+    port: Port = None,
+    demo: IsDemo = False,
+    model: ModelSource = None,
+    schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve scores over HTTP: POST /prediction, and interactive documentation at /docs."""
