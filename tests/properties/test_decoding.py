@@ -276,3 +276,25 @@ def test_a_doubled_field_is_always_refused_by_its_path(data: st.DataObject) -> N
 def test_no_bytes_whatever_raise_anything_but_a_refusal(body: bytes) -> None:
     schema = FeatureSchema((Feature("a", "number", optional=True),))
     outcome(decoder_of(schema), body)
+
+
+EVERY_KIND = FeatureSchema(
+    (
+        Feature("closed", "category", values=("MSG", "a:b"), optional=True),
+        Feature("open", "category", values=("MSG",), open=True),
+        Feature("open or null", "category", open=True, optional=True, nullable=True),
+        Feature("integer", "integer", range=(0, 1_000), optional=True),
+        Feature("integer or null", "integer", nullable=True),
+        Feature("number", "number", optional=True),
+        Feature("boolean", "boolean", optional=True),
+    )
+)
+
+
+@pytest.mark.parametrize("name", [*EVERY_KIND.names, *CONTEXT_FIELDS])
+def test_each_odd_value_in_each_field_is_judged_alike_by_both_readings(name: str) -> None:
+    decoder = decoder_of(EVERY_KIND)
+    for value in JUNK:
+        fields = {'"open"': '"MSG"', '"integer or null"': "null", f'"{name}"': value}
+        plain, escaped = read_twice(write([list(fields.items())], ",", ":"))
+        assert outcome(decoder, plain) == outcome(decoder, escaped), value
