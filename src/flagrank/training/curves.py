@@ -64,7 +64,6 @@ class Depth(msgspec.Struct, frozen=True):
 
     share: float
     rows: int
-    positives: int
     precision: Span
     recall: Span
     lift: float
@@ -156,23 +155,19 @@ def _draw_weights(entities: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.
         yield weights if count == n else weights[members]
 
 
-def cut_ranking(
-    ranking: Ranking, labels: NDArray[np.int8], scores: NDArray[np.float64], seed: int
-) -> tuple[Depth, ...]:
-    """What a review of the share of rows ranked highest finds, for each of DEPTHS."""
-    ranked = labels[_rank(scores, seed)]
+def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, ...]:
+    """What a review of the share of rows ranked highest finds, for each of DEPTHS; scores are those ranked."""
     lowest = np.sort(scores)[::-1]
     depths = []
     for share in DEPTHS:
-        rows = int(_count_rows(np.array([share]), len(labels))[0])
+        rows = int(_count_rows(np.array([share]), len(scores))[0])
         place = int(np.searchsorted(ranking.shares, share))
         recall, precision = (
             Span(float(band.value[place]), float(band.low[place]), float(band.high[place]))
             for band in (ranking.found, ranking.precise)
         )
         lift = precision.value / ranking.base_rate
-        positives = int(ranked[:rows].sum())
-        depths.append(Depth(share, rows, positives, precision, recall, lift, float(lowest[rows - 1])))
+        depths.append(Depth(share, rows, precision, recall, lift, float(lowest[rows - 1])))
     return tuple(depths)
 
 

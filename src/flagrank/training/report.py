@@ -41,7 +41,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence: how rows were held out."""
 
     labels: NDArray[np.int8]  # (n,)
-    scores: NDArray[np.float64]  # (n,)
+    scores: NDArray[np.float64]  # (n,), in (0, 1)
     entities: NDArray[np.intp]  # (n,)
     metrics: Metrics
     data: Matrix  # (m, f), all rows
@@ -210,7 +210,7 @@ def _describe_ranking(findings: Findings, ranking: Ranking) -> dict[str, Any]:
 
     tenths = [place / 10 for place in range(1, 11)]
     return {
-        "depths": cut_ranking(ranking, findings.labels, findings.scores, findings.seed),
+        "depths": cut_ranking(ranking, findings.scores),
         "precision_plot": plots.plot_precision(ranking),
         "precision": pick(ranking.recalls, ranking.precision, tenths),
         "gains_plot": plots.plot_gains(ranking),
