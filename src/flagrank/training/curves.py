@@ -156,7 +156,7 @@ def _draw_weights(entities: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.
 
 
 def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, ...]:
-    """What a review of the share of rows ranked highest finds, for each of DEPTHS; scores are those ranked."""
+    """What a review of the share of rows ranked highest finds, for each of DEPTHS; scores as ranked."""
     lowest = np.sort(scores)[::-1]
     depths = []
     for share in DEPTHS:
