@@ -1,19 +1,20 @@
 """flagrank's own server with a route that reads the body and answers a constant: what HTTP alone costs.
 
-Every part but the route is the product's: middleware, application, router, server settings.
+Every part but the route is the product's: entrance, guard, application, connection, server and its settings.
 Run it with `python -m benchmarks.constant_route BODY_FILE PORT`.
 """
 
+import asyncio
 import sys
 from pathlib import Path
 
-import uvicorn
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from flagrank.api.application import create_application
+from flagrank.api.entrance import Entrance
 from flagrank.api.guard import Guard
-from flagrank.api.request_id import RequestId
-from flagrank.service import _configure as configure_server
+from flagrank.service.server import Drain, DrainingServer, configure, listen
 from flagrank.settings import Settings, load_schema
 from flagrank.triage.policy import DEFAULT_POLICY
 
@@ -28,7 +29,7 @@ class ConstantRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         del scope
-        while (await receive()).get("more_body", False):
+        while (await receive())["more_body"]:
             pass
         await send({"type": "http.response.start", "status": 200, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
@@ -39,10 +40,10 @@ def main(body_file: str, port: str) -> None:
     settings = Settings(port=int(port))
     route = ConstantRoute(Path(body_file).read_bytes())
     application = create_application(route, load_schema(None), DEFAULT_POLICY.severities, list)
-    guarded = RequestId(Guard(application, settings.allowed_hosts), lambda: False)
-    config = configure_server(guarded, settings)
-    config.host, config.port = settings.host, settings.port
-    uvicorn.Server(config).run()
+    entrance = Entrance(application, route, Guard(settings.allowed_hosts), lambda: False)
+    server = DrainingServer(configure(entrance, settings), Drain(0), lambda: None)
+    with listen(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def make_served_model() -> ServedModel:
     BUILD.mkdir(parents=True, exist_ok=True)
     classifier.save_model(made.native)
     parts = Ingredients(
+        name="benchmark",
         schema=schema,
         architecture="xgboost",
         target="actionable",

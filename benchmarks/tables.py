@@ -32,7 +32,7 @@ class Figure:
         return bool(keeps(self.value, self.target))
 
 
-def print_figures(title: str, figures: Sequence[Figure]) -> None:
+def print_figures(title: str, figures: Sequence[Figure], note: str = "") -> None:
     """Print a table of figures that fits one screen; how each was measured stands beneath its name."""
     rows = [
         (
@@ -42,7 +42,7 @@ def print_figures(title: str, figures: Sequence[Figure]) -> None:
         )
         for figure in figures
     ]
-    print_rows(title, ("figure", "measured", "target", ""), rows)
+    print_rows(title, ("figure", "measured", "target", ""), rows, note)
 
 
 def print_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
@@ -59,8 +59,8 @@ def print_rows(title: str, header: Sequence[str], rows: Sequence[Sequence[str]],
 
 
 def show(value: float, unit: str = "") -> str:
-    """Return a number with about three digits, and its unit."""
-    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
+    """Return a number with three or four digits, and its unit."""
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
