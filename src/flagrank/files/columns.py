@@ -106,8 +106,7 @@ def _context_column(feature: Feature, reasons: Collection[str]) -> Column:
     column = feature_column(feature)
 
     def describe(path: str, value: object) -> str:
-        typed = value if feature.type == "category" else _as_written(value)
-        return f"{path} {find_context_fault(feature.name, typed, reasons, datetime.now(UTC))}"
+        return f"{path} {find_context_fault(feature.name, value, reasons, datetime.now(UTC))}"
 
     return replace(column, describe=describe)
 
@@ -115,17 +114,7 @@ def _context_column(feature: Feature, reasons: Collection[str]) -> Column:
 def _describe(feature: Feature, path: str, value: object) -> str:
     if value is MISSING:
         return f"{path} is missing; expected {describe_expected(feature)}. {what_to_send(feature)}"
-    if value == "":
-        return describe_problem(feature, path, None)
-    return describe_problem(feature, path, value if feature.type == "category" else _as_written(value))
-
-
-def _as_written(value: object) -> object:
-    """A cell's number, to be shown without quotation marks; all else as it is."""
-    number = parse_number(value) if isinstance(value, str) else math.nan
-    if not math.isfinite(number):
-        return value
-    return int(number) if number == int(number) else number
+    return describe_problem(feature, path, value)
 
 
 def _first(bad: NDArray[np.bool_]) -> list[int]:
@@ -136,6 +125,14 @@ def _first(bad: NDArray[np.bool_]) -> list[int]:
 def _without_nan(values: Sequence[Any]) -> list[Any]:
     """Values with None for NaN, which data frames write into Parquet for null."""
     return [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+
+
+def tell_cell(cell: str, column: Column) -> object:
+    """A bad cell as a sentence shows it: null where it is empty, a number without quotation marks."""
+    number = parse_number(cell) if column.takes_numbers else math.nan
+    if not math.isfinite(number):
+        return cell or None
+    return int(number) if number == int(number) else number
 
 
 def parse_number(cell: str) -> float:

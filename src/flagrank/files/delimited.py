@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from flagrank.files.batches import BATCH_CHARS, BATCH_ROWS, Fault, check_names
-from flagrank.files.columns import Cells, Column
+from flagrank.files.columns import Cells, Column, tell_cell
 from flagrank.files.kind import ColumnType
 from flagrank.files.lines import TextLines
 from flagrank.triage.errors import FieldProblem, FileRefused
@@ -45,7 +45,7 @@ class DelimitedChunk:
 
     def find_value(self, row: int, column: Column) -> object:
         """The cell."""
-        return self.cells[row][self.places[column.name]]
+        return tell_cell(self.cells[row][self.places[column.name]], column)
 
 
 class DelimitedSource:

@@ -17,10 +17,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a regular file to read; raises `FileRefused` where it is none or can't be."""
+    """Open a regular file that holds something; raises `FileRefused` where it is none or can't be read."""
     try:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise FileRefused(f"{path} is no regular file. Name a file.")
+        if not status.st_size:
+            raise FileRefused(f"{path} is empty. Write reports into it.")
         return path.open("rb")
     except OSError as error:
         raise FileRefused(
@@ -36,8 +39,6 @@ class TextLines:
         self.path = path
         self._raw = open_bytes(path)
         self._size = path.stat().st_size
-        if not self._size:
-            raise FileRefused(f"{path} is empty. Write reports into it.")
         self._stream = self._raw
         if is_gzip:  # a GzipFile gives lines by a loop in Python; a buffer over it gives them by one in C
             self._stream = io.BufferedReader(gzip.GzipFile(fileobj=self._raw, mode="rb"), _BUFFER_BYTES)
@@ -63,22 +64,20 @@ class TextLines:
     def _decode(self, encoded: bytes, number: int) -> str:
         if number == 1:
             encoded = encoded.removeprefix(_BYTE_ORDER_MARK)
-        if b"\0" in encoded:
-            raise FileRefused(
-                f"{self.path}: line {number} holds a NUL character, which no text does. Remove it."
-            )
         if len(encoded) == MAX_LINE_BYTES:
-            limit = MAX_LINE_BYTES // 2**20
-            raise FileRefused(
-                f"{self.path}: line {number} is longer than {limit} MiB. Split it, or end lines by \\n."
-            )
+            limit = f"{MAX_LINE_BYTES // 2**20} MiB"
+            raise self._refuse(number, f"is longer than {limit}. Split it, or end lines by \\n.")
         try:
-            return encoded.decode()
+            line = encoded.decode()
         except UnicodeDecodeError as error:
-            raise FileRefused(
-                f"{self.path}: line {number} is not UTF-8 at its byte {error.start + 1}. Save the file in "
-                "UTF-8."
-            ) from error
+            place = f"at its byte {error.start + 1}"
+            raise self._refuse(number, f"is not UTF-8 {place}. Save the file in UTF-8.") from error
+        if "\0" in line:
+            raise self._refuse(number, "holds a NUL character, which no text does. Remove it.")
+        return line
+
+    def _refuse(self, number: int, fault: str) -> FileRefused:
+        return FileRefused(f"{self.path}: line {number} {fault}")
 
     def __enter__(self) -> Self:
         return self
