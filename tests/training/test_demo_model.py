@@ -18,8 +18,8 @@ def test_the_documented_command_makes_the_bundled_model_again(tmp_path: Path) ->
     bundled, made = read_package(DEMO_MODEL), read_package(tmp_path / "m")
     rows = rows_to_matrix(bundled.golden.rows)
     names = bundled.manifest.schema.names
-    scores = [ModelSession(package.model, names).score(rows) for package in (bundled, made)]
-    np.testing.assert_allclose(*scores, rtol=0, atol=1e-6)
+    before, after = (ModelSession(package.model, names).score(rows) for package in (bundled, made))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-6)
     if bundled.manifest.libraries == made.manifest.libraries:  # the lock, on the Python it was made with
         for path in DEMO_MODEL.iterdir():
             assert path.read_bytes() == (tmp_path / "m" / path.name).read_bytes(), path.name

@@ -163,13 +163,6 @@ def find_warnings(
 ) -> tuple[str, ...]:
     """What a data scientist should know of the data before trusting the model, a sentence each."""
     found = []
-    for column, feature in enumerate(schema.feature):
-        values = data[:, column]
-        known = values[~np.isnan(values)]
-        if not len(known):
-            found.append(f"{feature.name} is null in every row: the model can't use it.")
-        elif len(known) == len(values) and known.min() == known.max():
-            found.append(f"{feature.name} has one value in every row: the model can't use it.")
     entities = len(np.unique(split.entities))
     if entities < len(data):
         found.append(
@@ -179,6 +172,13 @@ def find_warnings(
     positives = int(labels.sum())
     if positives < 100:
         found.append(f"There are {positives} positives: read the intervals, the values alone mean little.")
+    for column, feature in enumerate(schema.feature):
+        values = data[:, column]
+        known = values[~np.isnan(values)]
+        if not len(known):
+            found.append(f"{feature.name} is null in every row: the model can't use it.")
+        elif len(known) == len(values) and known.min() == known.max():
+            found.append(f"{feature.name} has one value in every row: the model can't use it.")
     return tuple(found)
 
 
