@@ -61,16 +61,14 @@ def fit_model(
     rows which it was fitted on, and its scores are calibrated on the out-of-fold margins of those rows:
     under a split by draw these are all the others, under one by time the earlier ones. (The first window
     has none: it takes its own best round and gets no scores.) Rounds and calibration of the final model,
-    fitted on all rows, come from all folds.
-
-    Blocks. A fit uses one thread and `threads` run side by side, so the result does not depend on `threads`.
+    fitted on all rows, come from all folds. Blocks. A fit uses one thread, and `threads` of them run side by
+    side, so that the result does not depend on `threads`.
     """
     counter = _Counter((len(split.folds) + 1) * MOST_ROUNDS, on_progress)
 
     def grow(fold: Fold) -> XGBClassifier:
-        judged = (features[fold.scored_rows], labels[fold.scored_rows])
-        model = _new_classifier(MOST_ROUNDS, seed, counter)
-        return model.fit(features[fold.fit_rows], labels[fold.fit_rows], eval_set=[judged], verbose=False)
+        seen, judged = ((features[rows], labels[rows]) for rows in (fold.fit_rows, fold.scored_rows))
+        return _new_classifier(MOST_ROUNDS, seed, counter).fit(*seen, eval_set=[judged], verbose=False)
 
     with ThreadPoolExecutor(threads) as pool:
         models = list(pool.map(grow, split.folds))
@@ -78,13 +76,12 @@ def fit_model(
     margins = _predict_out_of_fold(features, split, models, curves)
     rounds = choose_rounds(curves, _count_judged(split))
     counter.expect(len(models) * MOST_ROUNDS + rounds)
-    classifier = _new_classifier(rounds, seed, counter).fit(features, labels, verbose=False)
-    classifier.set_params(callbacks=None)
-    scored = np.flatnonzero(~np.isnan(margins))
+    final = _new_classifier(rounds, seed, counter).fit(features, labels, verbose=False)
+    known = ~np.isnan(margins)
     return Fitted(
-        classifier,
+        final.set_params(callbacks=None),
         rounds,
-        fit_calibration(margins[scored], labels[scored]),
+        fit_calibration(margins[known], labels[known]),
         curves,
         margins,
         _score_out_of_fold(margins, labels, split),
