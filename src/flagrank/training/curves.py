@@ -1,10 +1,10 @@
 """The numbers behind a report's plots: scores in bins and the ranking at every depth, with 95 % intervals."""
 
-from collections.abc import Iterator
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from flagrank.training.resampling import draw_weights, rank_rows
 
 BINS = 10
 DEPTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -12,8 +12,6 @@ DEPTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 _SHARES = np.unique(np.concatenate([np.geomspace(0.001, 1, 100), np.linspace(0, 1, 101)[1:], DEPTHS]))
 _RECALLS = np.linspace(0.01, 1, 100)
-_MOST_RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
-_RESAMPLED_ROWS = 20_000_000  # as in the metrics: one page shows one interval of a value
 _NORMAL_QUANTILE = 1.959964  # of 97.5 %
 
 
@@ -133,26 +131,16 @@ def trace_ranking(
     """
     if not labels.any():
         return None
-    order = _rank(scores, seed)
+    order = rank_rows(scores, seed)
     ranked = labels[order].astype(np.float64)
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-    drawn = [_cut(ranked, weights, ends) for weights in _draw_weights(entities[order], seed)]
+    drawn = [_cut(ranked, weights, ends) for weights in draw_weights(entities[order], seed)]
     bands = [
         _make_band(value, np.array(samples))
         for value, *samples in zip(_cut(ranked, np.ones(len(labels)), ends), *drawn, strict=True)
     ]
     found, precise, precision = bands
     return Ranking(float(labels.mean()), _SHARES, found, precise, _RECALLS, precision)
-
-
-def _draw_weights(entities: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each row is drawn, (n,), where as many whole entities as there are are drawn."""
-    _, members = np.unique(entities, return_inverse=True)
-    count, n = int(members.max()) + 1, len(entities)
-    random = np.random.default_rng((seed, 1))
-    for _ in range(max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // n))):
-        weights = np.bincount(random.integers(count, size=count), minlength=count).astype(np.float64)
-        yield weights if count == n else weights[members]
 
 
 def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, ...]:
@@ -169,10 +157,6 @@ def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, .
         lift = precision.value / ranking.base_rate
         depths.append(Depth(share, rows, precision, recall, lift, float(lowest[rows - 1])))
     return tuple(depths)
-
-
-def _rank(scores: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
-    return np.lexsort((np.random.default_rng(seed).random(len(scores)), -scores))
 
 
 def _count_rows(shares: NDArray[np.float64], n: float) -> NDArray[np.float64]:

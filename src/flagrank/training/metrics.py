@@ -5,13 +5,11 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
+from flagrank.training.resampling import draw_weights, rank_rows
+
 BINS = 10
 """The equal-width bins of the calibration error."""
 
-_MOST_RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
-_RESAMPLED_ROWS = (
-    20_000_000  # in all: seconds, whatever the number of rows; the fewest on 10^6 take half a minute
-)
 _SMALLEST_CHANCE = float(np.finfo(np.float64).eps)
 
 
@@ -64,7 +62,8 @@ def measure(
     """
     ranked = _Ranked(labels, scores, seed)
     values = ranked.measure(np.ones(len(labels)))
-    drawn = _resample(ranked, entities, seed)
+    members = ranked.order if entities is None else entities[ranked.order]
+    drawn = [ranked.measure(weights) for weights in draw_weights(members, seed)]
     return Metrics(
         rows=Measure(len(labels), len(labels), len(labels)),
         **{
@@ -78,7 +77,7 @@ class _Ranked:
     """Rows from the highest score to the lowest, to be measured under one weighting after another."""
 
     def __init__(self, labels: NDArray[np.int8], scores: NDArray[np.float64], seed: int) -> None:
-        self.order = np.lexsort((np.random.default_rng(seed).random(len(scores)), -scores))
+        self.order = rank_rows(scores, seed)
         chance = scores[self.order]
         self._labels = labels[self.order].astype(np.float64)
         clipped = np.clip(chance, _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE)
@@ -122,20 +121,6 @@ class _Ranked:
         k = -(-rows[-1] * percent // 100)
         last = int(np.searchsorted(rows, k))
         return float(hits[last] - self._labels[last] * (rows[last] - k))
-
-
-def _resample(ranked: _Ranked, entities: NDArray[np.intp] | None, seed: int) -> list[dict[str, float]]:
-    """Measure as many resamples of whole entities as time allows."""
-    n = len(ranked.order)
-    members = None if entities is None else np.unique(entities, return_inverse=True)[1][ranked.order]
-    count = n if members is None else int(members.max()) + 1
-    rng = np.random.default_rng((seed, 1))
-    drawn = []
-    for _ in range(max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // n))):
-        weights = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
-        # Entities of one row each are alike before they are drawn: no need to look theirs up.
-        drawn.append(ranked.measure(weights if count == n or members is None else weights[members]))
-    return drawn
 
 
 def _with_interval(name: str, value: float, drawn: NDArray[np.float64], labels: NDArray[np.int8]) -> Measure:
