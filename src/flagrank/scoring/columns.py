@@ -1,4 +1,4 @@
-"""Feature values -> the float32 matrix that every model sees; values are rounded to float32 here and nowhere else."""
+"""Feature values -> the float32 matrix that every model sees; rounded to float32 here and nowhere else."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,20 +15,22 @@ Matrix = NDArray[np.float32]
 
 
 class ColumnEncoder:
-    """Encodes the values of one schema, which have been checked by its rules."""
+    """Encodes the features of a model's schema, whose values have been checked."""
 
-    def __init__(self, schema: FeatureSchema) -> None:
+    def __init__(self, schema: FeatureSchema, read_as: FeatureSchema | None = None) -> None:
+        """`read_as` is the schema that reports were decoded by, where it holds more than the model's."""
         self._features = schema.feature
         self._codes = [_category_codes(feature) for feature in schema.feature]
+        names = (read_as or schema).names
+        self._positions = [names.index(name) for name in schema.names]
 
     def encode_reports(self, reports: list[Report]) -> Matrix:
         """Columns of reports. Returns (n, f) float32 in schema order."""
-        return self._encode([feature_values(reports, position) for position in range(len(self._features))])
+        return self._encode([feature_values(reports, position) for position in self._positions])
 
     def encode_columns(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
-        """Columns by feature name, all of one length; null is None, an absent column null. Returns (n, f) float32."""
-        length = len(next(iter(columns.values()))) if columns else 0
-        return self._encode([columns.get(feature.name, [None] * length) for feature in self._features])
+        """Columns by feature name, of one length, null is None. Returns (n, f) float32 in schema order."""
+        return self._encode([columns[feature.name] for feature in self._features])
 
     def _encode(self, columns: Sequence[Sequence[Any]]) -> Matrix:
         matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float32)  # (n, f)

@@ -1,34 +1,57 @@
 """The model package: what its files hold, and reading and writing it whole."""
 
 import hashlib
-import lzma
+import io
 import os
+import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from flagrank.triage.errors import FlagrankError, PackageRefused
-from flagrank.triage.feature_schema import FeatureSchema, check_schema
+from flagrank.triage.errors import PackageRefused, SchemaRefused, shorten
+from flagrank.triage.feature_schema import LARGEST_NUMBER, FeatureSchema, check_schema, is_plain_text
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import CONTEXT_FIELDS
 
 FORMAT = 1
 MAX_BYTES = 256 * 2**20
+MAX_JSON_BYTES = 16 * 2**20  # of one file: decoded it can take 16 times as much
+MAX_FILES = 100
 REQUIRED_FILES = ("model.onnx", "golden.json", "background.json", "held_out.json")
 MANIFEST = "manifest.json"
 
 Row = tuple[float | None, ...]
 
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_STRANGER = "It was not made by flagrank; do not use it."
+# What a damaged .zip is known to raise from Python's reader.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OSError,
+    OverflowError,
+)
+
+_T = TypeVar("_T")
+_Read = Callable[[str, int], bytes]  # a file's name and the most bytes it may have
+
 
 class Fingerprint(msgspec.Struct, frozen=True):
-    """How one feature or the score was spread in training: inner bin edges, the share of known values a bin, the null rate.
+    """How a feature or the score was spread in training.
 
-    Bins are (-inf, edges[0]], (edges[0], edges[1]], ... ; ten quantile bins of a number, one bin a code of a category.
+    Bins are (-inf, edges[0]], (edges[0], edges[1]], ...: ten quantile bins of a number, one bin a code of a
+    category. `shares` are those of the known values.
     """
 
     edges: tuple[float, ...]
@@ -59,6 +82,12 @@ class Manifest(msgspec.Struct, frozen=True):
     libraries: Mapping[str, str]
     files: Mapping[str, str]
     made_at: str
+
+
+class _Format(msgspec.Struct):
+    """The one field that every format has."""
+
+    format: int
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -98,20 +127,20 @@ def read_package(path: Path) -> Package:
 
     Raises `PackageRefused` where a file is missing, too large, wrongly hashed, or not what the format says.
     """
-    if path.is_dir():
-        return _check_package(lambda name: _read_from_directory(path, name), str(path))
-    if not path.exists():
-        raise PackageRefused(f"{path} does not exist. Name a directory that `flagrank train` wrote, or a .zip of one.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_names(archive, path)
-            return _check_package(lambda name: _read_from_zip(archive, name), str(path))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
-        raise PackageRefused(f"{path} is no readable .zip: {error}. Make the package again.") from error
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise PackageRefused(
+            f"{path} can't be read ({shorten(error)}). Name a directory that `train` wrote, or a .zip of one."
+        ) from error
+    if is_directory:
+        return _check_package(partial(_read_from_directory, path), str(path))
+    with _open_zip(_read_file(path.resolve(), MAX_BYTES), str(path)) as archive:
+        return _check_package(partial(_read_from_zip, archive, str(path)), str(path))
 
 
 def write_package(directory: Path, manifest: Manifest, files: Mapping[str, bytes]) -> ModelIdentity:
-    """Write `files` and a manifest with their hashes into an existing directory; returns the package's identity."""
+    """Write `files` and a manifest with their hashes into an existing directory; returns its identity."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     manifest = msgspec.structs.replace(manifest, files=hashes)
     encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -124,80 +153,154 @@ def _identify(name: str, encoded_manifest: bytes) -> ModelIdentity:
     return ModelIdentity(name, f"sha256:{hashlib.sha256(encoded_manifest).hexdigest()[:12]}")
 
 
-def _check_package(read: Callable[[str], bytes], source: str) -> Package:
-    encoded = read(MANIFEST)
-    manifest = _decode(encoded, Manifest, source, MANIFEST)
-    if manifest.format != FORMAT:
-        raise PackageRefused(f"{source} has format {manifest.format}; this flagrank reads format {FORMAT}. Make it again.")
-    try:
-        check_schema(manifest.schema, f"{source}/{MANIFEST}", CONTEXT_FIELDS)
-    except FlagrankError as error:
-        raise PackageRefused(error.detail) from error
-    contents = {name: read(name) for name in REQUIRED_FILES}
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
-            raise PackageRefused(f"{source}/{name} is not the file its manifest names: the hashes differ. Copy the package again.")
-    golden = _decode(contents["golden.json"], Golden, source, "golden.json")
-    background = _decode(contents["background.json"], Background, source, "background.json")
-    held_out = _decode(contents["held_out.json"], HeldOut, source, "held_out.json")
+def _check_package(read: _Read, source: str) -> Package:
+    encoded = read(MANIFEST, MAX_JSON_BYTES)
+    manifest = _decode_manifest(encoded, source)
+    contents = _read_hashed_files(read, manifest.files, source)
+    golden = _decode(contents["golden.json"], Golden, f"{source}/golden.json")
+    background = _decode(contents["background.json"], Background, f"{source}/background.json")
+    held_out = _decode(contents["held_out.json"], HeldOut, f"{source}/held_out.json")
     width = len(manifest.schema.feature)
-    if not golden.rows or len(golden.rows) != len(golden.scores) or any(len(row) != width for row in golden.rows):
-        raise PackageRefused(f"{source}/golden.json has no rows of {width} values with a score each. Make the package again.")
-    if any(len(row) != width for row in background.rows):
-        raise PackageRefused(f"{source}/background.json has a row that is not {width} values long. Make the package again.")
-    return Package(_identify(manifest.name, encoded), manifest, contents["model.onnx"], golden, background, held_out)
+    if not golden.rows or len(golden.rows) != len(golden.scores) or not _is_matrix(golden.rows, width):
+        raise _refuse_content(f"{source}/golden.json", f"it has no rows of {width} values with a score each")
+    if not _is_matrix(background.rows, width):
+        raise _refuse_content(f"{source}/background.json", f"it has a row that is not {width} values")
+    if not len(held_out.digests) == len(held_out.labels) == len(held_out.scores):
+        raise _refuse_content(f"{source}/held_out.json", "its rows have not one label and one score each")
+    identity = _identify(manifest.name, encoded)
+    return Package(identity, manifest, contents["model.onnx"], golden, background, held_out)
 
 
-_T = TypeVar("_T")
+def _decode_manifest(encoded: bytes, source: str) -> Manifest:
+    place = f"{source}/{MANIFEST}"
+    found = _decode(encoded, _Format, place).format
+    if found != FORMAT:
+        raise PackageRefused(
+            f"{place} has format {found}; this flagrank reads format {FORMAT}. Make the package again."
+        )
+    manifest = _decode(encoded, Manifest, place)
+    for field in ("name", "architecture", "target", "made_at"):
+        if not is_plain_text(getattr(manifest, field), 128):
+            raise _refuse_content(place, f"{field} is not 1 to 128 characters without control characters")
+    try:
+        check_schema(manifest.schema, place, CONTEXT_FIELDS)
+    except SchemaRefused as error:
+        raise PackageRefused(error.detail) from error
+    return manifest
 
 
-def _decode(content: bytes, kind: type[_T], source: str, name: str) -> _T:
+def _read_hashed_files(read: _Read, hashes: Mapping[str, str], source: str) -> dict[str, bytes]:
+    """The required files; whatever else the manifest names must hold its hash too."""
+    lacking = sorted(set(REQUIRED_FILES).difference(hashes))
+    if lacking:
+        raise _refuse_content(f"{source}/{MANIFEST}", f"it names no {', '.join(lacking)}")
+    if len(hashes) > MAX_FILES or not all(map(_FILE_NAME.fullmatch, hashes)):
+        raise PackageRefused(f"{source}/{MANIFEST} names files that no package has. {_STRANGER}")
+    contents = {}
+    left = MAX_BYTES
+    for name, expected in hashes.items():
+        content = read(name, min(left, MAX_JSON_BYTES) if name.endswith(".json") else left)
+        left -= len(content)
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise PackageRefused(
+                f"{source}/{name} is not the file its manifest names: the hashes differ. Copy it again."
+            )
+        if name in REQUIRED_FILES:
+            contents[name] = content
+    return contents
+
+
+def _is_matrix(rows: tuple[Row, ...], width: int) -> bool:
+    """Whether every row has so many values, each null or a float32."""
+    return all(
+        len(row) == width and all(value is None or abs(value) <= LARGEST_NUMBER for value in row)
+        for row in rows
+    )
+
+
+def _decode(content: bytes, kind: type[_T], place: str) -> _T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PackageRefused(f"{source}/{name} is not what a package holds: {error}. Make the package again.") from error
+        raise _refuse_content(place, shorten(error)) from error
 
 
-def _refuse_size(name: str) -> PackageRefused:
-    return PackageRefused(f"{name} is larger than {MAX_BYTES // 2**20} MiB, the limit of a package. Make a smaller model.")
+def _refuse_content(place: str, reason: str) -> PackageRefused:
+    return PackageRefused(f"{place} is not what a package holds: {reason}. Make the package again.")
 
 
-def _read_from_directory(directory: Path, name: str) -> bytes:
-    path = directory / name
+def _refuse_size(place: str, most: int) -> PackageRefused:
+    return PackageRefused(f"{place} is larger than a package allows ({most:,} bytes). Make a smaller model.")
+
+
+def _read_from_directory(directory: Path, name: str, most: int) -> bytes:
+    return _read_file(directory / name, most)
+
+
+def _read_file(path: Path, most: int) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PackageRefused(f"{path} is no regular file. Copy the package again.")
+            content = file.read(most + 1)
     except OSError as error:
-        raise PackageRefused(f"{path} can't be read ({error.strerror}; links are not followed). Copy the package again.") from error
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PackageRefused(f"{path} is no regular file. Copy the package again.")
-        if status.st_size > MAX_BYTES:
-            raise _refuse_size(str(path))
-        return file.read()
+        raise PackageRefused(
+            f"{path} can't be read ({shorten(error.strerror)}; links are not followed). Copy the package."
+        ) from error
+    if len(content) > most:
+        raise _refuse_size(str(path), most)
+    return content
 
 
-def _check_names(archive: zipfile.ZipFile, path: Path) -> None:
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open no link, and no named pipe that would wait for a writer."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _open_zip(content: bytes, source: str) -> zipfile.ZipFile:
+    # Counted before Python's reader makes an object of half a kilobyte of each entry.
+    if content.count(b"PK\x01\x02") > MAX_FILES:
+        raise PackageRefused(f"{source} holds over {MAX_FILES} files. {_STRANGER}")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except _ZIP_ERRORS as error:
+        raise PackageRefused(
+            f"{source} is no readable .zip: {shorten(error)}. Make the package again."
+        ) from error
     for entry in archive.infolist():
-        parts = entry.filename.replace("\\", "/").split("/")
-        if entry.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise PackageRefused(f"{path} names a file outside itself. It was not made by flagrank; do not use it.")
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            raise PackageRefused(f"{path} holds a link. It was not made by flagrank; do not use it.")
-    if len(archive.namelist()) != len(set(archive.namelist())):
-        raise PackageRefused(f"{path} holds two files of one name. It was not made by flagrank; do not use it.")
+        fault = _find_fault(entry)
+        if fault:
+            raise PackageRefused(f"{source} {fault}. {_STRANGER}")
+    if len(set(archive.namelist())) < len(archive.namelist()):
+        raise PackageRefused(f"{source} holds two files of one name. {_STRANGER}")
+    return archive
 
 
-def _read_from_zip(archive: zipfile.ZipFile, name: str) -> bytes:
+def _find_fault(entry: zipfile.ZipInfo) -> str | None:
+    parts = entry.filename.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or ":" in parts[0]:
+        return "names a file outside itself"
+    if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        return "holds a link, or another thing that is no file"
+    if entry.flag_bits & 1:
+        return "is encrypted"
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:  # others can ask for 4 GB
+        return "is packed by another method than deflate"
+    return None
+
+
+def _read_from_zip(archive: zipfile.ZipFile, source: str, name: str, most: int) -> bytes:
     try:
         with archive.open(name) as file:
-            content = file.read(MAX_BYTES + 1)  # the size that the archive claims may be false
+            content = file.read(most + 1)  # the size that the archive claims may be false
     except KeyError as error:
         raise PackageRefused(
-            f"{archive.filename} has no {name} at its top. Put the package's files into the .zip without their folder."
+            f"{source} has no {name} at its top. Put the package's files into the .zip without their folder."
         ) from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise PackageRefused(f"{archive.filename}: {name} can't be unpacked: {error}. Make the .zip again.") from error
-    if len(content) > MAX_BYTES:
-        raise _refuse_size(f"{archive.filename}: {name}")
+    except _ZIP_ERRORS as error:
+        raise PackageRefused(
+            f"{source}: {name} can't be unpacked: {shorten(error)}. Make the .zip again."
+        ) from error
+    if len(content) > most:
+        raise _refuse_size(f"{source}: {name}", most)
     return content

@@ -7,7 +7,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from flagrank.scoring.columns import Matrix
-from flagrank.triage.errors import PackageRefused
+from flagrank.triage.errors import PackageRefused, shorten
 
 INPUT_NAME = "features"
 OUTPUT_NAME = "score"
@@ -17,12 +17,12 @@ Scores = NDArray[np.float64]
 
 
 class ModelSession:
-    """Runs one graph on one thread: with two, up to 45 % of rows change in their last bits with the batch (measured)."""
+    """Runs one graph on one thread: with two, up to 45 % of rows change in their last bits with the batch."""
 
     def __init__(self, model: bytes, feature_names: tuple[str, ...]) -> None:
-        """Load a graph from bytes, so that no file beside it can be reached.
+        """Load a graph from bytes, so that no file beside it is found.
 
-        Raises `PackageRefused` where ONNX Runtime refuses the graph or its inputs and output are not ours.
+        Raises `PackageRefused` where ONNX Runtime refuses the graph, or its inputs and output are not ours.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -30,62 +30,77 @@ class ModelSession:
         options.log_severity_level = 4
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises classes of its C module, one a status, and bare RuntimeError
-            raise PackageRefused(f"model.onnx can't be loaded: {_first_line(error)} Export the model again.") from error
-        self._names = _check_inputs(self._session.get_inputs(), feature_names)
+        except Exception as error:  # classes of a C module, one for each status, and bare RuntimeError
+            raise PackageRefused(f"model.onnx can't be loaded: {shorten(error)}. Export it again.") from error
+        self._names = feature_names
+        self._takes_matrix = _check_inputs(self._session.get_inputs(), feature_names)
         _check_output(self._session.get_outputs())
 
     def score(self, matrix: Matrix) -> Scores:
-        """P(actionable) of each row of an (n, f) float32 matrix, as (n,) float64. Blocks for about 2 us a row.
+        """P(actionable) of each row of an (n, f) float32 matrix, (n,) float64. Blocks for about 2 us a row.
 
-        Raises `PackageRefused` where the graph fails on the rows.
+        Raises `PackageRefused` where the graph fails on the rows, or gives what is no score.
         """
         if len(matrix) <= CHUNK_ROWS:
             return self._run(matrix)
-        chunks = [self._run(matrix[start : start + CHUNK_ROWS]) for start in range(0, len(matrix), CHUNK_ROWS)]
-        return np.concatenate(chunks)
+        starts = range(0, len(matrix), CHUNK_ROWS)
+        return np.concatenate([self._run(matrix[start : start + CHUNK_ROWS]) for start in starts])
 
     def _run(self, matrix: Matrix) -> Scores:
-        if self._names is None:
+        if self._takes_matrix:
             feed = {INPUT_NAME: np.ascontiguousarray(matrix)}
         else:
-            feed = {name: np.ascontiguousarray(matrix[:, [position]]) for position, name in enumerate(self._names)}
+            feed = {name: np.ascontiguousarray(matrix[:, [i]]) for i, name in enumerate(self._names)}
         try:
             output = self._session.run([OUTPUT_NAME], feed)[0]
         except Exception as error:  # as above
-            raise PackageRefused(f"model.onnx fails on valid rows: {_first_line(error)} Export the model again.") from error
-        scores = np.asarray(output, dtype=np.float64).reshape(-1)
-        if len(scores) != len(matrix):
-            raise PackageRefused(f"model.onnx gives {len(scores)} scores for {len(matrix)} rows; it must give one a row.")
+            raise PackageRefused(
+                f"model.onnx fails on valid rows: {shorten(error)}. Export it again."
+            ) from error
+        rows = len(matrix)
+        if output.shape not in {(rows,), (rows, 1)}:
+            raise PackageRefused(
+                f"model.onnx gives scores of shape {output.shape} for {rows} rows. Export one score a row."
+            )
+        scores: Scores = output.reshape(-1).astype(np.float64, copy=False)  # (n,)
+        if not ((scores > 0) & (scores < 1)).all():  # NaN is neither
+            raise PackageRefused("model.onnx gives a score outside (0, 1). Calibrate it inside the graph.")
         return scores
 
 
-def _check_inputs(inputs: list[Any], feature_names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Names to feed column by column, or None where the graph takes one matrix."""
-    given = {node.name: node for node in inputs}
-    wrong = [f"{name} ({node.type})" for name, node in given.items() if node.type != "tensor(float)"]
-    if wrong:
-        raise PackageRefused(f"model.onnx has inputs that are not float32: {', '.join(wrong)}. Cast inside the graph.")
-    if list(given) == [INPUT_NAME]:
-        width = given[INPUT_NAME].shape[-1]
-        if width != len(feature_names):
-            raise PackageRefused(f"model.onnx takes {width} columns, its manifest names {len(feature_names)} features.")
-        return None if len(given[INPUT_NAME].shape) == 2 or feature_names != (INPUT_NAME,) else feature_names
-    if sorted(given) != sorted(feature_names):
+def _check_inputs(inputs: list[Any], feature_names: tuple[str, ...]) -> bool:
+    """Whether the graph takes all columns as one matrix, rather than each by its feature's name."""
+    names = [node.name for node in inputs]
+    takes_matrix = names == [INPUT_NAME]
+    if not takes_matrix and sorted(names) != sorted(feature_names):
         raise PackageRefused(
-            f"model.onnx has the inputs {', '.join(sorted(given))[:200]}; expected one named {INPUT_NAME!r}, or one for each "
-            f"feature of the manifest: {', '.join(feature_names)[:200]}."
+            f"model.onnx has the inputs {shorten(', '.join(sorted(names)))}; expected one named "
+            f"{INPUT_NAME!r}, or one for each feature of the manifest. Export it with these."
         )
-    return feature_names
+    width = len(feature_names) if takes_matrix else 1
+    for node in inputs:
+        if node.type != "tensor(float)" or not _fits(node.shape, width):
+            raise PackageRefused(
+                f"model.onnx takes {shorten(node.name)} as {node.type} of shape {shorten(node.shape)}; "
+                f"expected float32 of any number of rows and {width} columns. Export it for these."
+            )
+    return takes_matrix
+
+
+def _fits(shape: list[Any], width: int) -> bool:
+    """Whether a declared shape takes (n, width) for any n; a size left open is a name or None."""
+    return (
+        len(shape) == 2
+        and not isinstance(shape[0], int)
+        and (not isinstance(shape[1], int) or shape[1] == width)
+    )
 
 
 def _check_output(outputs: list[Any]) -> None:
-    scores = [node for node in outputs if node.name == OUTPUT_NAME]
-    if len(scores) != 1 or scores[0].type not in {"tensor(double)", "tensor(float)"}:
-        found = ", ".join(f"{node.name} ({node.type})" for node in outputs)[:200]
-        raise PackageRefused(f"model.onnx has the outputs {found}; expected {OUTPUT_NAME!r} as float32 or float64, one a row.")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (text if len(text) <= 200 else text[:197] + "...").rstrip(".") + "."
+    types = [node.type for node in outputs if node.name == OUTPUT_NAME]
+    if types not in (["tensor(double)"], ["tensor(float)"]):
+        found = shorten(", ".join(f"{node.name} ({node.type})" for node in outputs))
+        raise PackageRefused(
+            f"model.onnx has the outputs {found}; expected {OUTPUT_NAME!r} as float32 or float64. "
+            "Export it with this one."
+        )

@@ -1,4 +1,4 @@
-"""Verifying a package before it is loaded: in a child process with limits, since a graph of 137 bytes can ask for 8 GB."""
+"""Verifying a package before it is loaded: in a child with limits, as 137 bytes of graph can ask for 8 GB."""
 
 import resource
 import subprocess
@@ -16,14 +16,15 @@ from flagrank.triage.errors import PackageRefused
 GOLDEN_TOLERANCE = 1e-5  # processors differ in the last bits
 MEMORY_BYTES = 2 * 2**30
 SECONDS = 30
+ROWS_ALONE = 256  # golden rows that are scored one by one too
 
 
 class _Order(msgspec.Struct):
-    """What the child is asked to check."""
+    """What the child is asked to check, beside the graph that follows on the next line."""
 
-    model: bytes
     feature_names: tuple[str, ...]
     golden: Golden
+    seconds: int
 
 
 class _Verdict(msgspec.Struct):
@@ -32,30 +33,43 @@ class _Verdict(msgspec.Struct):
     refusal: str | None
 
 
-def verify_package(package: Package) -> None:
-    """Load and run a package's graph in a child of at most 2 GiB and 30 s. Blocks for about half a second.
+def verify_package(package: Package, seconds: int = SECONDS) -> None:
+    """Load and run a package's graph in a child of 2 GiB and so many seconds. Blocks for about a second.
 
-    Raises `PackageRefused` where the graph does not load, needs more than the limits, or misses its golden rows.
+    Raises `PackageRefused` where the graph does not load, exceeds the limits, or misses its golden rows.
     """
-    order = _Order(package.model, package.manifest.schema.names, package.golden)
-    with tempfile.TemporaryDirectory() as empty:  # a path in the graph finds nothing beside it
+    order = _Order(package.manifest.schema.names, package.golden, seconds)
+    with (
+        tempfile.TemporaryDirectory() as empty,  # a path in the graph finds nothing beside it
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as answer,
+    ):
+        given.write(msgspec.json.encode(order) + b"\n")
+        given.write(package.model)
+        given.seek(0)
         try:
             child = subprocess.run(  # noqa: S603 - our own module, no shell
                 [sys.executable, "-P", "-m", __name__],
-                input=msgspec.msgpack.encode(order),
-                capture_output=True,
+                stdin=given,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,
                 cwd=empty,
-                timeout=SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise PackageRefused(f"model.onnx did not score its golden rows within {SECONDS} s. Make a smaller model.") from error
+            raise PackageRefused(
+                f"model.onnx did not score its golden rows within {seconds} s. Make a smaller model."
+            ) from error
+        answer.seek(0)
+        said = answer.read()
     try:
-        verdict = msgspec.json.decode(child.stdout, type=_Verdict)
+        verdict = msgspec.json.decode(said, type=_Verdict)
     except msgspec.DecodeError as error:
         raise PackageRefused(
-            f"model.onnx ended its trial process (exit {child.returncode}), which may use {MEMORY_BYTES // 2**30} GiB of memory "
-            f"and {SECONDS} s. Make a smaller model, or do not use this one if you don't know who made it."
+            f"model.onnx ended its trial process (exit {child.returncode}), which may use "
+            f"{MEMORY_BYTES // 2**30} GiB of memory and {seconds} s. Make a smaller model, or "
+            "use none whose maker you don't know."
         ) from error
     if verdict.refusal:
         raise PackageRefused(verdict.refusal)
@@ -67,31 +81,41 @@ def rows_to_matrix(rows: tuple[Row, ...]) -> Matrix:
 
 
 def check_golden(session: ModelSession, golden: Golden) -> None:
-    """Raise `PackageRefused` where a session does not give the native model's scores, or mixes the rows of a batch."""
+    """Raise `PackageRefused` where a session misses the native scores, or mixes the rows of a batch."""
     matrix = rows_to_matrix(golden.rows)  # (n, f)
     scores = session.score(matrix)
-    if not np.all((scores > 0) & (scores < 1)):
-        raise PackageRefused("model.onnx gives scores outside (0, 1) on its golden rows. Calibrate it inside the graph.")
     difference = float(np.max(np.abs(scores - np.array(golden.scores))))
     if not difference <= GOLDEN_TOLERANCE:
         raise PackageRefused(
-            f"model.onnx misses its golden rows by {difference:.2g} (at most {GOLDEN_TOLERANCE:g}). Export the model again."
+            f"model.onnx misses its golden rows by {difference:.2g} (at most {GOLDEN_TOLERANCE:g}). "
+            "Export the model again."
         )
-    alone = np.concatenate([session.score(row[np.newaxis]) for row in matrix])
-    together = session.score(np.resize(matrix, (CHUNK_ROWS, matrix.shape[1])))[: len(matrix)]
+    some = matrix[:ROWS_ALONE]
+    alone = np.concatenate([session.score(row[np.newaxis]) for row in some])
+    together = session.score(np.resize(some, (CHUNK_ROWS, some.shape[1])))[: len(some)]
     if not np.array_equal(alone, together):
-        raise PackageRefused("model.onnx scores a row differently in a batch than alone. Remove what mixes rows, and export again.")
+        raise PackageRefused(
+            "model.onnx scores a row differently in a batch than alone. Remove what mixes rows."
+        )
+
+
+def _limit(kind: int, most: int) -> None:
+    """Lower a limit of this process; where a lower one stands already, it stays."""
+    _, hard = resource.getrlimit(kind)
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def _main() -> None:
-    """The child: limits first, then the order from standard input."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_Order)
+    """The child: limits first, then the order and the graph from standard input."""
+    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 2**20)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Order)
+    _limit(resource.RLIMIT_CPU, order.seconds)
     refusal = None
     try:
-        check_golden(ModelSession(order.model, order.feature_names), order.golden)
+        check_golden(ModelSession(sys.stdin.buffer.read(), order.feature_names), order.golden)
     except PackageRefused as error:
         refusal = error.detail
     sys.stdout.buffer.write(msgspec.json.encode(_Verdict(refusal)))

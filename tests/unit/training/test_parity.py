@@ -23,7 +23,7 @@ from flagrank.training.calibration import Calibration, apply_calibration
 from flagrank.training.conversion import OPSET, convert_trees, find_thresholds
 from flagrank.training.fitting import predict_margins
 from flagrank.training.parity import PROBE_ROWS, check_parity, make_probe_rows
-from flagrank.triage.errors import TrainingRefused
+from flagrank.triage.errors import PackageRefused, TrainingRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 
 SCHEMA = FeatureSchema(
@@ -156,7 +156,7 @@ def test_the_gate_catches_a_regressor() -> None:
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info(OUTPUT_NAME, 1, [None]))
     session = ModelSession(model.SerializeToString(), SCHEMA.names)
-    with pytest.raises(TrainingRefused, match="rows differ"):
+    with pytest.raises(PackageRefused, match="outside"):
         check_parity(lambda rows: regressor.predict(rows).astype(np.float64), session, _probe())
 
 
