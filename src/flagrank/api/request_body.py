@@ -1,6 +1,5 @@
 """Reading a request's body: its kind and its size (how long it may take is the connection's business)."""
 
-import asyncio
 from collections.abc import Mapping
 
 from starlette.types import Receive, Scope
@@ -9,9 +8,6 @@ from flagrank.api.problems import HttpProblem
 
 JSON = b"application/json"
 UTF8 = frozenset({b"", b"charset=utf-8", b'charset="utf-8"'})
-# After the limit the rest is read and dropped for this long: closing at once would reset the connection
-# before the client, still sending, has read the answer.
-LINGER_SECONDS = 2.0
 
 
 class ClientGone(Exception):
@@ -33,9 +29,7 @@ class BodyReader:
         headers = scope["state"]["headers"]
         _check_kind(headers)
         if int(headers.get(b"content-length", 0)) > self._limit_bytes:
-            if headers.get(b"expect", b"").lower() != b"100-continue":
-                await _drop_rest(receive)
-            raise self._too_large()
+            raise self._too_large(headers)
         chunks, size, is_last = list[bytes](), 0, False
         while not is_last:
             message = await receive()
@@ -45,14 +39,14 @@ class BodyReader:
             size += len(message["body"])
             is_last = not message["more_body"]
             if size > self._limit_bytes:
-                if not is_last:
-                    await _drop_rest(receive)
-                raise self._too_large()
+                raise self._too_large(headers)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _too_large(self) -> HttpProblem:
+    def _too_large(self, headers: Mapping[bytes, bytes]) -> HttpProblem:
+        """The connection drops what comes after this answer; a client that expects will send nothing."""
         detail = f"The body is larger than {self._limit_bytes:,} bytes. Split it into several requests."
-        return HttpProblem(413, "body_too_large", detail, [(b"connection", b"close")])
+        farewell = [(b"connection", b"close")] if b"expect" in headers else []
+        return HttpProblem(413, "body_too_large", detail, farewell)
 
 
 def _check_kind(headers: Mapping[bytes, bytes]) -> None:
@@ -73,12 +67,3 @@ def _check_kind(headers: Mapping[bytes, bytes]) -> None:
             "The body has a Content-Encoding, and compressed bodies are not taken. Send it uncompressed.",
             [(b"accept-encoding", b"identity")],
         )
-
-
-async def _drop_rest(receive: Receive) -> None:
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            while (message := await receive())["type"] == "http.request" and message["more_body"]:
-                pass
-    except TimeoutError:
-        return

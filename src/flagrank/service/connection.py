@@ -1,5 +1,6 @@
 """One HTTP connection: uvicorn's, but what a client may send has an end in time and in size."""
 
+import re
 from asyncio import TimerHandle, Transport
 from typing import Any
 
@@ -10,6 +11,11 @@ from flagrank.api.request_id import make_request_id
 
 MAX_HEAD_BYTES = 64 * 2**10  # a head that comes in pieces; uvloop reads at most four times this in one
 MAX_HEADERS = 1_000  # with the trailers of a chunked body, which are kept beside them
+
+
+# No upgrade is offered. Java's client asks for one by default, and httptools takes the body behind such
+# a head for another protocol's, so the parser must not see the name.
+_UPGRADE = re.compile(rb"\A([^\0]*?\r\n)upgrade:", re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
@@ -42,6 +48,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, then look whether a request goes on for too long."""
+        if b"pgrade:" in data and self._whole is self.scope:
+            data = _UPGRADE.sub(rb"\1x-other:", data, count=1)
         super().data_received(data)
         if self._whole is not self.scope or self._deadline is not None:
             self._watch(len(data))
@@ -105,8 +113,10 @@ class Connection(HttpToolsProtocol):
         elif cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False  # an earlier request is still being answered; after it uvicorn hangs up
             return
-        status, headers, body = encode_problem(make_request_id(), problem)
-        fields = [*self.server_state.default_headers, *headers, (b"connection", b"close")]
+        request_id = make_request_id()
+        status, headers, body = encode_problem(request_id, problem)
+        own = [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        fields = [*self.server_state.default_headers, *headers, *own]
         head = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         self.transport.close()

@@ -24,17 +24,24 @@ def listen(settings: Settings) -> socket.socket:
 
     Raises `SettingsRefused` where the address can't be had, or others could reach it and no key guards it.
     """
-    _check_address(settings)
+    if not (settings.is_loopback or settings.allow_no_keys):
+        raise SettingsRefused(
+            f"The address {settings.host} can be reached from other machines, and no key guards this server. "
+            "Serve on 127.0.0.1, or set FLAGRANK_ALLOW_NO_KEYS=true where something else guards it."
+        )
     try:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server((str(address[0]), settings.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((str(address[0]), settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsRefused(
             f"{settings.host}:{settings.port} can't be listened on: {error.strerror or error}. "
             "Stop what listens there, or choose another --port or --host."
         ) from error
+    if not settings.is_loopback:
+        sys.stderr.write(f"Warning: anyone who reaches {settings.host} may use this server without a key.\n")
+    return listener
 
 
 def describe_address(listener: socket.socket) -> str:
@@ -122,14 +129,3 @@ def _calm_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
-
-
-def _check_address(settings: Settings) -> None:
-    if settings.is_loopback:
-        return
-    if not settings.allow_no_keys:
-        raise SettingsRefused(
-            f"The address {settings.host} can be reached from other machines, and no key guards this server. "
-            "Serve on 127.0.0.1, or set FLAGRANK_ALLOW_NO_KEYS=true where something else guards it."
-        )
-    sys.stderr.write(f"Warning: anyone who reaches {settings.host} may use this server: no key guards it.\n")
