@@ -75,9 +75,9 @@ def _warm(port: int) -> None:
 def _measure_install() -> Figure:
     progress.print("installing the serving parts ...")
     with tempfile.TemporaryDirectory() as target:
-        install = [PYTHON, "-m", "pip", "install", "--quiet", "--no-compile", "--target", target]
+        install = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--no-compile", "--target", target]
         subprocess.run([*install, "--requirement", "requirements/serve.txt"], check=True)
-        subprocess.run([*install, "--no-deps", "."], check=True)
+        subprocess.run([*install, "--no-deps", "--no-build-isolation", "."], check=True)
         files = (Path(folder) / name for folder, _, names in os.walk(target) for name in names)
         size = sum(file.lstat().st_blocks * 512 for file in files if file.suffix != ".pyc")
     how = "blocks on disk of requirements/serve.txt and flagrank, byte code not counted"

@@ -3,10 +3,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from flagrank.settings import load_schema
 from flagrank.simulation.reports import BATCH_ROWS, simulate
+from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.report_decoding import ReportDecoder
 
 ROWS = 60_000
 DAYS = 14.0
@@ -101,6 +105,17 @@ def test_values_are_those_of_the_default_schema(
         assert min(known) >= 0
         assert max(known) <= highest
     assert {type(value) for value in simulated["actionable"]} == {bool}
+
+
+def test_the_server_would_take_them(simulated: dict[str, list[Any]]) -> None:
+    decoder = ReportDecoder(load_schema(None), DEFAULT_POLICY.severities)
+    names = ("report_id", "reported_at", "reason", *FEATURES)
+    rows = zip(*(simulated[name][:10_000] for name in names), strict=True)
+    reports = [dict(zip(names, row, strict=True)) for row in rows]
+    for report in reports:
+        if report["reason"] is None:
+            del report["reason"]
+    assert len(decoder.decode(msgspec.json.encode(reports), datetime.now(UTC))) == 10_000
 
 
 def test_ratings_have_two_decimals(simulated: dict[str, list[Any]]) -> None:
