@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import tomllib
+import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the address to listen on reaches this machine only."""
-        if self.host == "localhost":
+        if self.host.lower() == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
@@ -57,23 +58,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_settings(
     flags: Mapping[str, Any], environment: Mapping[str, str] | None = None, file: Path = FILE
 ) -> Settings:
-    """Settings of one command; a flag that is None was not given.
+    """Settings of one command; a flag that is None was not given, a variable that is empty is not set.
 
-    Raises `SettingsRefused` naming the source of a value that can't be used.
+    Raises `SettingsRefused` naming the source of a value that can't be used, and never the value.
     """
     values = _read_file(file)
     environment = os.environ if environment is None else environment
-    for name, kind in Settings.__annotations__.items():
-        text = environment.get(PREFIX + name.upper())
-        if text is not None:
-            values[name] = [part.strip() for part in text.split(",")] if "tuple" in str(kind) else text
-            _convert({name: values[name]}, f"the environment's {PREFIX}{name.upper()}")
+    for field in msgspec.structs.fields(Settings):
+        variable = PREFIX + field.name.upper()
+        text = environment.get(variable, "").strip()
+        if text:
+            read = _convert({field.name: _read_text(text, field.type)}, variable, strict=False)
+            values[field.name] = getattr(read, field.name)
     given = {name: value for name, value in flags.items() if value is not None}
     return _convert(values | given, "the command line")
 
 
+def _read_text(text: str, kind: object) -> str | list[str]:
+    """A variable's text as msgspec converts it: lists at commas, and booleans also as yes and no."""
+    if kind is bool:
+        return {"yes": "true", "no": "false"}.get(text.lower(), text)
+    if typing.get_origin(kind) is tuple:
+        return [part for part in map(str.strip, text.split(",")) if part]
+    return text
+
+
 def read_build_time(environment: Mapping[str, str] | None = None) -> str:
-    """When something is made, as RFC 3339: now, or `SOURCE_DATE_EPOCH` where a build repeats byte for byte."""
+    """When something is made, as RFC 3339: now, or `SOURCE_DATE_EPOCH` for a build that repeats itself."""
     epoch = (os.environ if environment is None else environment).get("SOURCE_DATE_EPOCH")
     try:
         time = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
@@ -101,15 +112,15 @@ def _read_file(file: Path) -> dict[str, Any]:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8 and no TOML are ValueErrors
         raise SettingsRefused(f"{file} can't be read: {error}. Mend it or move it away.") from error
     _convert(values, str(file))
     return values
 
 
-def _convert(values: Mapping[str, Any], source: str) -> Settings:
+def _convert(values: Mapping[str, Any], source: str, *, strict: bool = True) -> Settings:
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=strict)
     except msgspec.ValidationError as error:
         raise SettingsRefused(
             f"A setting from {source} can't be used: {error}. See docs/reference/settings.md."

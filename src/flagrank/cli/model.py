@@ -17,7 +17,10 @@ def _group() -> None:
 
 @application.command()
 def verify(
-    package: Annotated[Path, typer.Argument(metavar="DIR", help="A package: a directory that `train` wrote, or a .zip of one.")],
+    package: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A package: a directory that `train` wrote, or a .zip of one."),
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -27,18 +30,20 @@ def verify(
 
     read = read_package(package)
     verify_package(read)
-    manifest = read.manifest
+    identity, manifest, rows = read.identity, read.manifest, len(read.golden.rows)
     if as_json:
         print_json(
             {
-                "name": read.identity.name,
-                "version": read.identity.version,
+                "name": identity.name,
+                "version": identity.version,
                 "architecture": manifest.architecture,
                 "features": list(manifest.schema.names),
-                "golden_rows": len(read.golden.rows),
+                "golden_rows": rows,
                 "made_at": manifest.made_at,
             }
         )
         return
-    typer.echo(f"{package} holds {read.identity.name} {read.identity.version} ({manifest.architecture}, {manifest.made_at}).")
-    typer.echo(f"Its hashes hold and its graph gives the scores of its {len(read.golden.rows)} golden rows: it can be served.")
+    typer.echo(
+        f"{identity.name} {identity.version} ({manifest.architecture}, {manifest.made_at}) can be served:"
+    )
+    typer.echo(f"its hashes hold, and its graph gives the scores of its {rows} golden rows.")

@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 from flagrank.triage.errors import FlagrankError
 
 EXIT_FAILURE = 1
-EXIT_BROKEN_PIPE = 1
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -33,7 +32,10 @@ class CommandGroup(TyperGroup):
 
 def print_sentence(error: FlagrankError) -> None:
     """Write an error's sentence, then each bad field on a line of its own, to standard error."""
-    lines = [error.detail, *(f"  {problem.detail}" for problem in error.fields if problem.detail not in error.detail)]
+    lines = [
+        error.detail,
+        *(f"  {problem.detail}" for problem in error.fields if problem.detail not in error.detail),
+    ]
     sys.stderr.write("\n".join(lines) + "\n")
 
 
