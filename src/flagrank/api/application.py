@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,11 +13,9 @@ from starlette.types import ASGIApp
 from flagrank.api.documentation import add_documentation
 from flagrank.api.entrance import PREDICTION
 from flagrank.api.health import make_health_router
-from flagrank.api.openapi import describe_prediction
+from flagrank.api.openapi import describe_application
 from flagrank.api.problems import HttpProblem, encode_problem, make_internal_problem
 from flagrank.triage.feature_schema import FeatureSchema
-
-DESCRIPTION = "Ranks user reports: calibrated scores become an expected-harm order."
 
 
 def create_application(
@@ -39,13 +36,13 @@ def create_application(
     )
     # The scoring route stands first, so that the router finds it at once.
     application.router.routes.insert(
-        0, Route("/prediction", prediction, methods=["POST"], include_in_schema=False)
+        0, Route(PREDICTION, prediction, methods=["POST"], include_in_schema=False)
     )
     application.include_router(make_health_router(find_reasons))
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
-    document = _describe(application, schema, reasons)
+    document = describe_application(application, PREDICTION, schema, reasons)
     application.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way of extending it
     return application
 
@@ -72,16 +69,3 @@ def _as_problem(error: Exception) -> HttpProblem:
             return HttpProblem(404, "not_found", detail)
         case _:
             return make_internal_problem()
-
-
-def _describe(application: FastAPI, schema: FeatureSchema, reasons: Collection[str]) -> dict[str, object]:
-    document = get_openapi(
-        title=application.title,
-        version=application.version,
-        description=DESCRIPTION,
-        routes=application.routes,
-    )
-    path, components = describe_prediction(schema, reasons)
-    document["paths"] = {PREDICTION: path, **document["paths"]}
-    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
-    return document

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from starlette.types import Scope
 
-from flagrank.api.problems import HttpProblem
+from flagrank.api.problems import HttpProblem, make_origin_problem
 
 HEALTH_PATHS = frozenset({"/heartbeat", "/livez", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -73,9 +73,5 @@ def _find_foreign_origin(method: str, headers: Headers) -> HttpProblem | None:
     origin = headers.get(b"origin")
     is_foreign = origin is not None and origin.lower().partition(b"://")[2] != headers[b"host"].lower()
     if is_foreign or headers.get(b"sec-fetch-site") == b"cross-site":
-        return HttpProblem(
-            403,
-            "foreign_origin",
-            "The request comes from a page of another site. Send it from a page of this server or a program.",
-        )
+        return make_origin_problem()
     return None

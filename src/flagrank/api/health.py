@@ -1,47 +1,62 @@
 """`/heartbeat`, `/livez`, `/readyz`: is the process alive, and should it be sent requests."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
+from flagrank.api.openapi import describe_problem
 from flagrank.api.problems import HttpProblem
 
 
 class Heartbeat(BaseModel):
     """The answer while the process lives."""
 
-    message: str = "Service Ok"
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    message: Literal["Service Ok"] = "Service Ok"
 
 
 class Readiness(BaseModel):
     """The answer while requests are welcome."""
 
-    status: str = "ready"
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    status: Literal["ready"] = "ready"
 
 
 def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
     """The health routes; `find_reasons` says why requests should go elsewhere, nothing when they need not."""
-    router = APIRouter(tags=["service"])
+    router = APIRouter(tags=["service"], generate_unique_id_function=lambda route: route.name)
+    not_ready = HttpProblem(503, "not_ready", "The server is shutting down: send requests elsewhere.")
+    responses: dict[int | str, dict[str, Any]] = {
+        503: describe_problem("No model is loaded, or the server is shutting down.", not_ready)
+    }
 
+    @router.head("/heartbeat", include_in_schema=False)
+    @router.get("/heartbeat", summary="Is the process alive", response_description="It is.")
     async def heartbeat() -> Heartbeat:
-        """Say that the process lives."""
+        """Answers while the process lives."""
         return Heartbeat()
 
+    @router.head("/livez", include_in_schema=False)
+    @router.get("/livez", summary="The same, for orchestrators", response_description="It is.")
     async def livez() -> Heartbeat:
-        """Say that the process lives, under the name that orchestrators ask for."""
+        """Answers while the process lives; restart it where this stays without an answer."""
         return Heartbeat()
 
+    @router.head("/readyz", include_in_schema=False)
+    @router.get(
+        "/readyz",
+        summary="Should requests be sent here",
+        response_description="They should.",
+        responses=responses,
+    )
     async def readyz(response: Response) -> Readiness:
-        """Say whether a model is loaded and requests are welcome; 503 with the reasons where not."""
+        """Answers 200 once a model is loaded, and 503 with the reasons before, and from shutdown on."""
         reasons = find_reasons()
         if reasons:
             raise HttpProblem(503, "not_ready", " ".join(reasons))
         response.headers["cache-control"] = "no-store"
         return Readiness()
 
-    for function in (heartbeat, livez, readyz):
-        path = f"/{function.__name__}"
-        router.get(path)(function)
-        router.head(path, include_in_schema=False)(function)
     return router

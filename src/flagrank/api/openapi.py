@@ -1,196 +1,166 @@
-"""The OpenAPI description of the plain-ASGI routes, made from the feature schema like everything else."""
+"""The OpenAPI document: FastAPI's, with the plain-ASGI route, examples of every problem, and headers."""
 
+import json
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
-from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, Feature, FeatureSchema
-from flagrank.triage.report import MAX_EXPOSURE, MAX_REPORTS
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
-JsonSchema = dict[str, Any]
+from flagrank.api.problems import (
+    encode_problem,
+    make_encoding_problem,
+    make_no_model_problem,
+    make_origin_problem,
+    make_size_problem,
+    make_timeout_problem,
+)
+from flagrank.api.report_description import JsonSchema, describe_report, make_example
+from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
+from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.report import MAX_REPORTS
+from flagrank.triage.report_decoding import ReportDecoder
 
-_NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-_TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
-_URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\u0000-\u001f\u007f-\u009f]+$"
+DESCRIPTION = """Ranks user reports: calibrated scores become an expected-harm order.
+
+Every answer carries `X-Request-Id`: the one sent, else a new one. Whatever can't be answered as asked is a
+problem (RFC 9457, `application/problem+json`): `detail` says what is wrong, where, and what to do; `code` is
+stable."""
+TAGS = [
+    {"name": "scoring", "description": "Scores and the order that follows from them."},
+    {"name": "service", "description": "Whether the process lives, and whether it should be sent requests."},
+]
+REQUEST_ID = "4f1d2c0b9a8e-17"
 
 
-def describe_report(schema: FeatureSchema, reasons: Collection[str]) -> JsonSchema:
-    """One report as JSON Schema: the schema's features, then what stands for every schema."""
-    return {
-        "type": "object",
-        "title": "Report",
-        "additionalProperties": False,
-        "required": [feature.name for feature in schema.feature if not feature.optional],
-        "properties": {feature.name: _describe_feature(feature) for feature in schema.feature}
-        | _describe_context(reasons),
+def describe_application(
+    application: FastAPI, path: str, schema: FeatureSchema, reasons: Collection[str]
+) -> dict[str, Any]:
+    """The whole document; the scoring route stands at `path`."""
+    document = get_openapi(
+        title=application.title,
+        version=application.version,
+        description=DESCRIPTION,
+        tags=TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        routes=application.routes,
+    )
+    document["paths"] = {path: {"post": _describe_prediction(schema, reasons)}, **document["paths"]}
+    schemas = {"Report": describe_report(schema, reasons), "Prediction": _PREDICTION, "Problem": _PROBLEM}
+    document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+    document["components"]["headers"] = {"X-Request-Id": _REQUEST_ID_HEADER}
+    document["components"]["parameters"] = {"X-Request-Id": _REQUEST_ID_PARAMETER}
+    for item in document["paths"].values():
+        for operation in item.values():
+            operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/X-Request-Id"})
+            for response in operation["responses"].values():
+                response["headers"] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    return document
+
+
+def describe_problem(description: str, error: FlagrankError) -> JsonSchema:
+    """A response that carries this problem, for one."""
+    _, _, body = encode_problem(REQUEST_ID, error)
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": json.loads(body)}
+    return {"description": description, "content": {"application/problem+json": content}}
+
+
+def _describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> JsonSchema:
+    first = make_example(schema)
+    second = first | {"report_id": "r-1002", "reason": min(reasons), "exposure": 40}
+    examples = {
+        "one": {"summary": "One report", "value": [first]},
+        "two": {"summary": "Two reports, one with a reason and an exposure", "value": [first, second]},
     }
-
-
-def make_example(schema: FeatureSchema) -> dict[str, Any]:
-    """A report with the least that is required: first values, zeros where the range has them."""
-    return {feature.name: _example_value(feature) for feature in schema.feature if not feature.optional}
-
-
-def describe_prediction(
-    schema: FeatureSchema, reasons: Collection[str]
-) -> tuple[JsonSchema, dict[str, JsonSchema]]:
-    """The path item of `POST /prediction`, and the component schemas that it refers to."""
-    example = make_example(schema)
-    second = example | {"report_id": "r-1002", "reason": "scam", "exposure": 40}
-    operation = {
+    reports = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_REPORTS,
+        "items": {"$ref": "#/components/schemas/Report"},
+    }
+    prediction = {"schema": {"$ref": "#/components/schemas/Prediction"}, "example": _PREDICTION_EXAMPLE}
+    return {
         "tags": ["scoring"],
         "summary": "Score and rank reports now",
-        "description": "Scores up to 10,000 reports and ranks them by expected harm. Nothing is stored.",
+        "description": f"Scores up to {MAX_REPORTS:,} reports and ranks them by expected harm. "
+        "Nothing is stored. "
+        "The answer for a report does not depend on what else is in the request.",
         "operationId": "predict_now",
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": MAX_REPORTS,
-                        "items": {"$ref": "#/components/schemas/Report"},
-                    },
-                    "examples": {
-                        "one": {"summary": "One report", "value": [example]},
-                        "two": {
-                            "summary": "Two reports, one with a reason and an exposure",
-                            "value": [example, second],
-                        },
-                    },
-                }
-            },
+            "content": {"application/json": {"schema": reports, "examples": examples}},
         },
         "responses": {
             "200": {
-                "description": "Scores, priorities and the ranking, in the order sent.",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Prediction"}}},
+                "description": "Scores, priorities and the ranking.",
+                "content": {"application/json": prediction},
             },
-            **{str(status): problem_response(text) for status, text in _PROBLEMS.items()},
-        },
-    }
-    components = {"Report": describe_report(schema, reasons), "Prediction": _PREDICTION, "Problem": _PROBLEM}
-    return {"post": operation}, components
-
-
-def problem_response(description: str) -> JsonSchema:
-    """A response that carries a problem."""
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-
-
-def _describe_feature(feature: Feature) -> JsonSchema:
-    low, high = feature.bounds
-    described: JsonSchema
-    match feature.type:
-        case "category" if feature.open:
-            described = {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": MAX_CATEGORY_CHARS,
-                "pattern": _NO_CONTROLS,
-            }
-        case "category":
-            described = {"type": "string", "enum": list(feature.values)}
-        case "boolean":
-            described = {"type": "boolean"}
-        case _:
-            described = {"type": feature.type, "minimum": low, "maximum": high}
-    if feature.may_be_null:
-        described["type"] = [described["type"], "null"]
-        if "enum" in described:
-            described["enum"].append(None)
-    return described | ({"description": feature.description} if feature.description else {})
-
-
-def _example_value(feature: Feature) -> Any:  # noqa: ANN401 - any JSON value
-    if feature.type == "category":
-        return feature.values[0] if feature.values else "a"
-    if feature.type == "boolean":
-        return False
-    low, high = feature.bounds
-    value = min(max(0.0, low), high)
-    return int(value) if value == int(value) else value
-
-
-def _describe_context(reasons: Collection[str]) -> dict[str, JsonSchema]:
-    identity = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": _NO_CONTROLS}
-    return {
-        "report_id": identity | {"description": "the caller's own id"},
-        "reporter_id": identity | {"description": "who reports"},
-        "reported_id": identity | {"description": "who is reported"},
-        "content_id": identity | {"description": "the message or profile reported"},
-        "content_url": {
-            "type": "string",
-            "maxLength": 2_048,
-            "pattern": _URL,
-            "description": "http(s) link to it in the caller's own tools; never fetched",
-        },
-        "content_text": {
-            "type": "string",
-            "maxLength": 10_000,
-            "pattern": _TEXT,
-            "description": "what was reported, for the moderator's eyes only; never a feature, never logged",
-        },
-        "reason": {
-            "type": "string",
-            "enum": sorted(reasons),
-            "description": "the reporter's stated category",
-        },
-        "exposure": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": MAX_EXPOSURE,
-            "description": "expected further views of the reported content",
-        },
-        "reported_at": {
-            "type": "string",
-            "format": "date-time",
-            "maxLength": 64,
-            "description": "when the user reported, with offset, not over 5 minutes ahead; absent = now",
+            **_describe_problems(ReportDecoder(schema, reasons), first),
         },
     }
 
 
-_PROBLEMS = {
-    400: "The body is no JSON.",
-    403: "The request comes from a foreign host or origin.",
-    408: "The body was not whole in time.",
-    413: "The body is larger than the limit.",
-    415: "The body is not application/json, or is compressed.",
-    422: "A field breaks its rule; `errors` names up to 20 of them by path.",
-    503: "No model is loaded.",
+def _describe_problems(decoder: ReportDecoder, report: JsonSchema) -> dict[str, JsonSchema]:
+    """The problems of the scoring route; those of the body are what the decoder says of a bad one."""
+    malformed, invalid = (_refuse(decoder, body) for body in ("[{", json.dumps([report | {"exposure": -1}])))
+    problems: list[tuple[int, str, FlagrankError]] = [
+        (400, "The body is no JSON, or the request no proper HTTP.", malformed),
+        (403, "The request comes from a foreign host or a page of another site.", make_origin_problem()),
+        (408, "The request was not whole in time.", make_timeout_problem(30)),
+        (413, "The body is larger than the limit.", make_size_problem(32 * 2**20)),
+        (415, "The body is not JSON in UTF-8 by its Content-Type, or compressed.", make_encoding_problem()),
+        (422, "A field breaks its rule; `errors` names up to 20, by path.", invalid),
+        (503, "No model is loaded.", make_no_model_problem()),
+    ]
+    return {str(status): describe_problem(text, error) for status, text, error in problems}
+
+
+def _refuse(decoder: ReportDecoder, body: str) -> FlagrankError:
+    try:
+        decoder.decode(body.encode(), datetime.now(UTC))
+    except (MalformedBody, InvalidReports) as error:
+        return error
+    raise AssertionError(body)
+
+
+_PREDICTION_EXAMPLE = {
+    "model": {"name": "report-priority", "version": "3"},
+    "scores": [0.0127, 0.8312],
+    "priorities": [0.0254, 45.71],
+    "ranking": [1, 0],
+    "policy": "default@1",
 }
 
 _PREDICTION: JsonSchema = {
     "type": "object",
     "title": "Prediction",
-    "required": ["model", "scores", "priorities", "ranking", "policy"],
+    "required": list(_PREDICTION_EXAMPLE),
     "properties": {
         "model": {
             "type": "object",
+            "description": "which model scored; outside a registry `sha256:` and 12 digits",
             "required": ["name", "version"],
             "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
         },
         "scores": {
             "type": "array",
             "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-            "description": "calibrated P(actionable), in the order sent",
+            "description": "calibrated chances that a report deserves action, in the order sent",
         },
         "priorities": {
             "type": "array",
-            "items": {"type": "number"},
-            "description": "expected harm, in the order sent",
+            "items": {"type": "number", "minimum": 0},
+            "description": "expected harm, score x severity x (1 + exposure) ^ 0.7, in the order sent",
         },
         "ranking": {
             "type": "array",
-            "items": {"type": "integer"},
+            "items": {"type": "integer", "minimum": 0},
             "description": "indices of the reports, highest priority first; ties keep the order sent",
         },
-        "policy": {"type": "string", "examples": ["default@1"]},
+        "policy": {"type": "string", "description": "name and version of the policy that ranked"},
     },
+    "examples": [_PREDICTION_EXAMPLE],
 }
 
 _PROBLEM: JsonSchema = {
@@ -198,23 +168,34 @@ _PROBLEM: JsonSchema = {
     "title": "Problem",
     "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
     "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
+        "type": {"type": "string", "description": "always about:blank: `code` tells problems apart"},
+        "title": {"type": "string", "description": "the status in words"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "what is wrong, where, and what to do"},
         "code": {"type": "string", "description": "stable, for programs"},
         "errors": {
             "type": "array",
             "maxItems": 20,
+            "description": "bad fields, in the order of the body",
             "items": {
                 "type": "object",
                 "required": ["path", "detail"],
-                "properties": {
-                    "path": {"type": "string", "examples": ["reports[3].popularity"]},
-                    "detail": {"type": "string"},
-                },
+                "properties": {"path": {"type": "string"}, "detail": {"type": "string"}},
             },
         },
-        "request_id": {"type": "string"},
+        "request_id": {"type": "string", "description": "the answer's X-Request-Id"},
     },
+}
+
+_REQUEST_ID_HEADER = {
+    "description": "The request's id.",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+}
+_REQUEST_ID_PARAMETER = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "description": "The caller's own id, which the answer carries back; one that is not made of 1 to 128 of "
+    "`A-Z a-z 0-9 . _ -` is replaced.",
+    "schema": {"type": "string"},
 }

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from flagrank.api.problems import TOLD, make_internal_problem, send_problem
+from flagrank.api.problems import TOLD, make_internal_problem, make_no_model_problem, send_problem
 from flagrank.api.request_body import BodyReader, ClientGone
-from flagrank.triage.errors import NoModel
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import ModelIdentity, Scorer
 from flagrank.triage.priority import prioritise, rank
@@ -70,9 +69,7 @@ class PredictionRoute:
 
     async def _predict(self, scope: Scope, receive: Receive) -> bytes:
         if self._scorer is None:
-            raise NoModel(
-                "No model is loaded: nothing can be scored. Start the server with --demo or --model DIR."
-            )
+            raise make_no_model_problem()
         body = await self._reader.read(scope, receive)
         received_at = datetime.now(UTC)
         if len(body) <= LOOP_BYTES:

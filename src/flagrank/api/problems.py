@@ -50,6 +50,35 @@ class HttpProblem(FlagrankError):
         self.headers = tuple(headers)
 
 
+def make_no_model_problem() -> NoModel:
+    """What scoring answers while nothing can score."""
+    return NoModel("No model is loaded: nothing can be scored. Start the server with --demo or --model DIR.")
+
+
+def make_origin_problem() -> HttpProblem:
+    """What a page of another site is told."""
+    detail = "The request comes from a page of another site. Send it from a page of this server or a program."
+    return HttpProblem(403, "foreign_origin", detail)
+
+
+def make_timeout_problem(seconds: float) -> HttpProblem:
+    """What a client is told that takes too long to send its request."""
+    detail = f"The request was not whole within {seconds:g} s. Send it faster, or send less."
+    return HttpProblem(408, "request_timeout", detail)
+
+
+def make_size_problem(limit_bytes: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpProblem:
+    """What a client is told whose body is larger than the limit."""
+    detail = f"The body is larger than {limit_bytes:,} bytes. Split it into several requests."
+    return HttpProblem(413, "body_too_large", detail, headers)
+
+
+def make_encoding_problem() -> HttpProblem:
+    """What a client is told that compresses its body."""
+    detail = "The body has a Content-Encoding, and compressed bodies are not taken. Send it uncompressed."
+    return HttpProblem(415, "unsupported_encoding", detail, [(b"accept-encoding", b"identity")])
+
+
 def make_internal_problem() -> HttpProblem:
     """What a client is told of a fault of ours: nothing of its cause."""
     detail = "This is a fault of ours, and it is in our log. Report it with the request id."

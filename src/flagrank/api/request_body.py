@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope
 
-from flagrank.api.problems import HttpProblem
+from flagrank.api.problems import HttpProblem, make_encoding_problem, make_size_problem
 
 JSON = b"application/json"
 UTF8 = frozenset({b"", b"charset=utf-8", b'charset="utf-8"'})
@@ -30,23 +30,21 @@ class BodyReader:
         _check_kind(headers)
         if int(headers.get(b"content-length", 0)) > self._limit_bytes:
             raise self._too_large(headers)
-        chunks, size, is_last = list[bytes](), 0, False
+        body, is_last = bytearray(), False
         while not is_last:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunks.append(message["body"])
-            size += len(message["body"])
+            body += message["body"]
             is_last = not message["more_body"]
-            if size > self._limit_bytes:
+            if len(body) > self._limit_bytes:
                 raise self._too_large(headers)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return bytes(body)
 
     def _too_large(self, headers: Mapping[bytes, bytes]) -> HttpProblem:
         """The connection drops what comes after this answer; a client that expects will send nothing."""
-        detail = f"The body is larger than {self._limit_bytes:,} bytes. Split it into several requests."
         farewell = [(b"connection", b"close")] if b"expect" in headers else []
-        return HttpProblem(413, "body_too_large", detail, farewell)
+        return make_size_problem(self._limit_bytes, farewell)
 
 
 def _check_kind(headers: Mapping[bytes, bytes]) -> None:
@@ -61,9 +59,4 @@ def _check_kind(headers: Mapping[bytes, bytes]) -> None:
                 [(b"accept", JSON)],
             )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise HttpProblem(
-            415,
-            "unsupported_encoding",
-            "The body has a Content-Encoding, and compressed bodies are not taken. Send it uncompressed.",
-            [(b"accept-encoding", b"identity")],
-        )
+        raise make_encoding_problem()

@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from flagrank.api.problems import HttpProblem, encode_problem
+from flagrank.api.problems import HttpProblem, encode_problem, make_timeout_problem
 from flagrank.api.request_id import make_request_id
 
 MAX_HEAD_BYTES = 64 * 2**10  # a head that comes in pieces; uvloop reads at most four times this in one
@@ -94,10 +94,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def _lose_patience(self) -> None:
-        detail = (
-            f"The request was not whole within {self._patience_seconds:g} s. Send it faster, or send less."
-        )
-        self._refuse(HttpProblem(408, "request_timeout", detail))
+        self._refuse(make_timeout_problem(self._patience_seconds))
 
     def _refuse(self, problem: HttpProblem) -> None:
         """Answer the request that is being read, where nothing else will, and hang up."""

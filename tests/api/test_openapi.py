@@ -1,0 +1,125 @@
+"""The OpenAPI document: what it promises holds over HTTP, and a reader finds in it what API.md says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.problem_checks import check_problem
+from tests.api.running_server import REPORT, RunningServer
+
+ROOT = Path(__file__).parents[2]
+SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+EXAMPLES = 100
+
+
+@pytest.fixture(scope="session")
+def document(server: RunningServer) -> Any:  # noqa: ANN401 - any JSON value
+    """The document as a client reads it."""
+    return server.get("/openapi.json").document
+
+
+@pytest.mark.timeout(300)
+def test_the_server_does_what_its_document_says(server: RunningServer, tmp_path: Path) -> None:
+    """Schemathesis with all checks on good and bad requests; none is left out."""
+    command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks=all", "--mode=all"]
+    command += [f"--max-examples={EXAMPLES}", "--suppress-health-check=all", "--no-color"]
+    command += ["--seed=4", "--generation-deterministic"] if "CI" in os.environ else []
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_formats",
+    }
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Tested: 4" in ended.stdout
+
+
+def test_only_what_is_built_is_described(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    operations = {(path, method) for path, item in document["paths"].items() for method in item}
+    assert operations == {
+        ("/prediction", "post"),
+        ("/heartbeat", "get"),
+        ("/livez", "get"),
+        ("/readyz", "get"),
+    }
+
+
+def test_the_report_is_described_as_api_md_has_it(document: dict[str, Any]) -> None:
+    report = document["components"]["schemas"]["Report"]
+    assert report["required"] == list(REPORT)
+    assert report["additionalProperties"] is False
+    properties = report["properties"]
+    assert properties["abuse_type"]["enum"] == ["MSG", "PRF"]
+    assert {"type": "integer", "minimum": 0, "maximum": 1_000_000}.items() <= properties[
+        "report_text_len"
+    ].items()
+    assert {"type": ["number", "null"], "minimum": 0, "maximum": 5}.items() <= properties[
+        "popularity"
+    ].items()
+    assert properties["reported_at"]["format"] == "date-time"
+    assert list(properties)[5:] == [
+        "report_id",
+        "reporter_id",
+        "reported_id",
+        "content_id",
+        "content_url",
+        "content_text",
+        "reason",
+        "exposure",
+        "reported_at",
+    ]
+    assert all(described["description"] for described in properties.values())
+
+
+def test_every_example_of_a_request_is_answered(server: RunningServer, document: dict[str, Any]) -> None:
+    content = document["paths"]["/prediction"]["post"]["requestBody"]["content"]["application/json"]
+    assert content["examples"]["one"]["value"] == [REPORT]
+    for example in content["examples"].values():
+        assert server.predict(example["value"]).status == 200
+    schemas = document["components"]["schemas"]
+    described = schemas["Report"]["properties"].items()
+    values = {name: field["examples"][0] for name, field in described if "examples" in field}
+    assert len(values) == 6
+    assert server.predict([REPORT | values]).status == 200
+
+
+def test_the_examples_of_problems_are_what_is_answered(
+    server: RunningServer, document: dict[str, Any]
+) -> None:
+    good = json.dumps([REPORT]).encode()
+    answers = {
+        "400": server.predict(b"[{"),
+        "403": server.predict(good, {"Origin": "null"}),
+        "413": server.predict(b"", {"Content-Length": str(2**30), "Expect": "100-continue"}),
+        "415": server.predict(good, {"Content-Encoding": "gzip"}),
+        "422": server.predict([REPORT | {"exposure": -1}]),
+    }
+    responses = document["paths"]["/prediction"]["post"]["responses"]
+    assert set(responses) == {*answers, "200", "408", "503"}  # these two: test_body_limits, test_start
+    for status, answer in answers.items():
+        example = responses[status]["content"]["application/problem+json"]["example"]
+        problem = check_problem(answer, int(status), example["code"])
+        assert problem | {"request_id": example["request_id"]} == example
+
+
+def test_every_response_is_described_with_its_request_id(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert operation["summary"]
+            assert operation["description"]
+            assert all("X-Request-Id" in response["headers"] for response in operation["responses"].values())
+            assert all(response["description"] for response in operation["responses"].values())
+
+
+def test_the_document_names_no_other_host(server: RunningServer) -> None:
+    text = server.get("/openapi.json").body.decode()
+    assert "http://" not in text
+    assert "https://" not in text.replace("https://tools.example.org", "")
