@@ -18,7 +18,7 @@ from benchmarks.tables import Figure, print_figures, print_rows, progress, show
 SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = 64
 ROUNDS = 5
-WARM_SECONDS, ROUND_SECONDS = 0.5, 2.0
+WARM_SECONDS, ROUND_SECONDS = 0.4, 1.5
 DIFFERENT_BODIES = {1: 2_000, 1_000: 20}
 OURS, CONSTANT, PLAIN, SESSION = "flagrank", "constant body", "plain route", "session alone"
 REPEATED = "flagrank, one report over and over"
