@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -146,3 +148,25 @@ def test_a_repeated_column_is_refused_by_name(path: Path) -> None:
 def test_no_rows_are_a_file_of_no_rows(path: Path) -> None:
     pq.write_table(pa.table(COLUMNS).slice(0, 0), path)
     assert read_features(path)["kind"] == []
+
+
+WITHOUT_PYARROW = """
+import sys
+sys.modules["pyarrow"] = None  # as where it is not installed: importing it raises ModuleNotFoundError
+from flagrank.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl.gz", "parquet"])
+def test_only_parquet_needs_the_extra_and_says_so(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"x.{ending}"
+    command = [sys.executable, "-c", WITHOUT_PYARROW, "simulate", "--rows", "5", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ending != "parquet":
+        assert done.returncode == 0
+        assert out.exists()
+        return
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("Install it with: pip install 'flagrank[files]'")
+    assert list(tmp_path.iterdir()) == []

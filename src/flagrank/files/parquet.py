@@ -69,14 +69,16 @@ class ParquetSource:
         check_names(path, self.schema.names, columns, taken)
 
     def __iter__(self) -> Iterator[ArrowChunk]:
-        """The rows, in chunks."""
+        """The rows, in chunks; holds one row group of the file at a time."""
         total = self._file.metadata.num_rows
         done = 0
         try:
-            for batch in self._file.iter_batches(BATCH_ROWS):
-                first, done = done + 1, done + batch.num_rows
-                if batch.num_rows:
-                    yield ArrowChunk(batch, first, done / total)
+            for group in range(self._file.num_row_groups):
+                # A reader of several groups holds on to what it read: 30 bytes a row (pyarrow 26).
+                for batch in self._file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                    first, done = done + 1, done + batch.num_rows
+                    if batch.num_rows:
+                        yield ArrowChunk(batch, first, done / total)
         except (pa.ArrowException, OSError) as error:
             raise self._refuse(error) from error
 
