@@ -1,5 +1,6 @@
 """One ONNX Runtime session: a float32 matrix in, calibrated scores out."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ OUTPUT_NAME = "score"
 CHUNK_ROWS = 4_096  # bounds the memory of one call; a row's score does not depend on its chunk
 
 Scores = NDArray[np.float64]
+
+# What ONNX Runtime says before its message: its name and a code, a place in its source, a C++ signature.
+_ORIGIN = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|h):\d+ (?:[^()]*\([^()]*(?:\([^()]*\)[^()]*)*\) )?"
+)
 
 
 class ModelSession:
@@ -31,7 +37,9 @@ class ModelSession:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # classes of a C module, one for each status, and bare RuntimeError
-            raise PackageRefused(f"model.onnx can't be loaded: {shorten(error)}. Export it again.") from error
+            raise PackageRefused(
+                f"model.onnx can't be loaded: {_explain(error)}. Export it again."
+            ) from error
         self._names = feature_names
         self._takes_matrix = _check_inputs(self._session.get_inputs(), feature_names)
         _check_output(self._session.get_outputs())
@@ -55,7 +63,7 @@ class ModelSession:
             output = self._session.run([OUTPUT_NAME], feed)[0]
         except Exception as error:  # as above
             raise PackageRefused(
-                f"model.onnx fails on valid rows: {shorten(error)}. Export it again."
+                f"model.onnx fails on valid rows: {_explain(error)}. Export it again."
             ) from error
         rows = len(matrix)
         if output.shape not in {(rows,), (rows, 1)}:
@@ -104,3 +112,7 @@ def _check_output(outputs: list[Any]) -> None:
             f"model.onnx has the outputs {found}; expected {OUTPUT_NAME!r} as float32 or float64. "
             "Export it with this one."
         )
+
+
+def _explain(error: Exception) -> str:
+    return shorten(_ORIGIN.sub("", str(error)[:2_000]) or type(error).__name__)

@@ -81,4 +81,4 @@ def shorten(cause: object, longest: int = 200) -> str:
     """What another library says, or a stranger's file holds, as part of a sentence: one printable line."""
     line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
     shown = "".join(character if character.isprintable() else "?" for character in line[:longest])
-    return shown.rstrip(". ") + ("..." if len(line) > longest else "")
+    return shown.rstrip(". ") + (" [...]" if len(line) > longest else "")
