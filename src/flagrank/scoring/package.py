@@ -240,16 +240,16 @@ def _read_from_directory(directory: Path, name: str, most: int) -> bytes:
 def _read_file(path: Path, most: int) -> bytes:
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise PackageRefused(f"{path} is no regular file. Copy the package again.")
-            content = file.read(most + 1)
+            if status.st_size > most:
+                raise _refuse_size(str(path), most)
+            return file.read(status.st_size)  # memory for the size asked is taken at once
     except OSError as error:
         raise PackageRefused(
             f"{path} can't be read ({shorten(error.strerror)}; links are not followed). Copy the package."
         ) from error
-    if len(content) > most:
-        raise _refuse_size(str(path), most)
-    return content
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
