@@ -11,6 +11,7 @@ from flagrank.triage.feature_schema import show
 from flagrank.triage.report_problems import MAX_PROBLEMS
 
 BATCH_ROWS = 4_096
+BATCH_CELLS = 2**18
 BATCH_CHARS = 8 * 2**20  # rows may hold long texts
 
 
@@ -102,6 +103,11 @@ def _refuse(path: Path, faults: Sequence[Fault]) -> NoReturn:
     raise FileRefused(
         f"{path} has {count}; a file is taken whole or not at all. {problems[0].detail}", problems
     )
+
+
+def limit_rows(width: int) -> int:
+    """How many rows of so many columns are held at once."""
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, width)))
 
 
 def check_names(path: Path, names: Sequence[str], columns: Sequence[Column], taken: Sequence[str]) -> None:

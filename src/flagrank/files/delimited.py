@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from flagrank.files.batches import BATCH_CHARS, BATCH_ROWS, Fault, check_names
+from flagrank.files.batches import BATCH_CHARS, Fault, check_names, limit_rows
 from flagrank.files.columns import Cells, Column, tell_cell
 from flagrank.files.kind import ColumnType
 from flagrank.files.lines import TextLines
@@ -84,8 +84,9 @@ class DelimitedSource:
 
     def _fill(self, chunk: DelimitedChunk) -> None:
         width = len(self.names)
+        most = limit_rows(width)
         chars = 0
-        while len(chunk.cells) < BATCH_ROWS and chars < BATCH_CHARS:
+        while len(chunk.cells) < most and chars < BATCH_CHARS:
             line = self._reader.line_num + 1
             try:
                 cells = next(self._reader)

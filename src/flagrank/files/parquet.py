@@ -8,13 +8,12 @@ from typing import Any, BinaryIO, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flagrank.files.batches import BATCH_ROWS, Fault, check_names
+from flagrank.files.batches import Fault, check_names, limit_rows
 from flagrank.files.columns import Cells, Column
 from flagrank.files.kind import ColumnType
 from flagrank.files.lines import open_bytes
 from flagrank.triage.errors import FileRefused
 
-_BUFFER_BYTES = 2**20  # else a column of a row group is read whole
 GROUP_ROWS = 2**17
 GROUP_BYTES = 64 * 2**20
 
@@ -62,7 +61,7 @@ class ParquetSource:
         self._path = path
         open_bytes(path).close()
         try:
-            self._file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)
+            self._file = pq.ParquetFile(path)
             self.schema = self._file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise self._refuse(error) from error
@@ -71,11 +70,12 @@ class ParquetSource:
     def __iter__(self) -> Iterator[ArrowChunk]:
         """The rows, in chunks; holds one row group of the file at a time."""
         total = self._file.metadata.num_rows
+        batch_rows = limit_rows(len(self.schema.names))
         done = 0
         try:
             for group in range(self._file.num_row_groups):
                 # A reader of several groups holds on to what it read: 30 bytes a row (pyarrow 26).
-                for batch in self._file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                for batch in self._file.iter_batches(batch_rows, row_groups=[group]):
                     first, done = done + 1, done + batch.num_rows
                     if batch.num_rows:
                         yield ArrowChunk(batch, first, done / total)
