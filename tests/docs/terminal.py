@@ -1,0 +1,134 @@
+"""Runs a page's commands as a reader would: block after block, in one folder, a server in the background."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.docs.documents import ROOT, Block
+
+DEFAULT_PORT = 8081
+MAKE_SERVE = "make serve"
+SERVED = "flagrank serve --demo"  # what `make serve` runs when it has installed; test_pages checks that
+PATIENCE_SECONDS = 60
+
+
+class Terminal:
+    """A folder that looks like a checkout, with the commands of this environment. Used in `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("examples", "tests"):
+            (folder / name).symlink_to(ROOT / name)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port: int = listener.getsockname()[1]
+        self._folder = folder
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("FLAGRANK_")},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "FLAGRANK_PORT": str(self.port),
+            "COLUMNS": "100",
+        }
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def run(self, block: Block) -> str:
+        """What a block prints on standard output; of one that ends by serving, what the server announces."""
+        *before, last = block.text.rstrip("\n").split("\n")
+        if last != MAKE_SERVE and not last.startswith("flagrank serve"):
+            return self._run_script(block.text)
+        self._run_script("\n".join(before))
+        return self._serve(SERVED if last == MAKE_SERVE else last)
+
+    def _run_script(self, script: str) -> str:
+        asked = script.replace(f"127.0.0.1:{DEFAULT_PORT}", f"127.0.0.1:{self.port}")
+        done = subprocess.run(
+            [_find_bash(), "-euo", "pipefail", "-c", asked],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
+        return done.stdout
+
+    def _serve(self, command: str) -> str:
+        self._stop()
+        log = self._folder / "server.log"
+        with log.open("wb") as stream:
+            self._server = subprocess.Popen(
+                command.split(), cwd=self._folder, env=self._environment, stderr=stream
+            )
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not self._is_ready():
+            assert self._server.poll() is None, log.read_text()
+            assert time.monotonic() < until, f"{command} is not ready"
+            time.sleep(0.05)
+        return log.read_text().replace(f":{self.port}", f":{DEFAULT_PORT}")
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def _stop(self) -> None:
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)  # what Ctrl-C sends
+            assert self._server.wait(PATIENCE_SECONDS) == 0
+        self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._stop()
+        finally:
+            if self._server is not None:
+                self._server.kill()
+                self._server.wait()
+
+
+def tell_apart(expected: str, found: str) -> str | None:
+    """The first word in which two outputs differ, or None.
+
+    Numbers that a fit brings forth may differ by a twentieth: processors round differently, and XGBoost sums
+    in another order. Hashes and times are not compared.
+    """
+    words, others = (text.split() for text in (expected, found))
+    if len(words) != len(others):
+        return f"{len(words)} words on the page, {len(others)} printed:\n{found}"
+    for word, other in zip(words, others, strict=True):
+        if _mask(word) != _mask(other) and not _are_close(word, other):
+            return f"{word!r} on the page, {other!r} printed:\n{found}"
+    return None
+
+
+def _mask(word: str) -> str:
+    word = re.sub(r"sha256:[0-9a-f]{12}", "sha256:", word)
+    return re.sub(r"20\d\d-\d\d-\d\dT[\d:]+Z", "time", word)
+
+
+def _are_close(word: str, other: str) -> bool:
+    try:
+        first, second = (float(text.strip("(),%").replace(",", "")) for text in (word, other))
+    except ValueError:
+        return False
+    return abs(first - second) <= max(0.05 * abs(first), 0.005)
+
+
+def _find_bash() -> str:
+    found = shutil.which("bash")
+    assert found, "bash is not installed"
+    return found

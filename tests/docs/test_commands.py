@@ -1,0 +1,62 @@
+"""Every command of README and tutorial runs, in a folder of its own, and prints what the page says."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.docs.documents import ROOT, Block, read_blocks
+from tests.docs.terminal import Terminal, tell_apart
+
+OUTPUTS = {"text", "json"}
+NOT_RUN = {"make test\n"}  # it would run this test
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_commands_of_a_page_run_and_print_what_it_says(page: str, tmp_path: Path) -> None:
+    blocks = read_blocks(ROOT / page)
+    with Terminal(tmp_path) as terminal:
+        for block, following in pairwise([*blocks, Block("", "")]):
+            if block.language != "sh" or block.text in NOT_RUN:
+                continue
+            printed = terminal.run(block)
+            if following.language in OUTPUTS:
+                _compare(following, printed)
+            if "curl" in block.text:
+                assert {"scores", "errors"} & json.loads(printed).keys(), printed
+
+
+def _compare(said: Block, printed: str) -> None:
+    if said.language == "text":
+        difference = tell_apart(said.text, printed)
+        assert difference is None, difference
+        return
+    expected, found = (json.loads(text) for text in (said.text, printed))
+    expected.pop("request_id", None)
+    found.pop("request_id", None)
+    for name in ("scores", "priorities"):  # processors differ in the last bits
+        assert found.pop(name, []) == pytest.approx(expected.pop(name, []), rel=1e-6), printed
+    assert found == expected, printed
+
+
+def test_both_pages_have_commands_and_outputs_to_compare() -> None:
+    for page in ("README.md", "docs/tutorial.md"):
+        languages = [block.language for block in read_blocks(ROOT / page)]
+        assert languages.count("sh") >= 5
+        assert set(languages) >= OUTPUTS
+
+
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [("auc 0.8666", "auc 0.9666"), ("in model;", "in models;"), ("a b", "a"), ("rows 20,000", "rows 25,000")],
+)
+def test_outputs_that_differ_are_told_apart(said: str, printed: str) -> None:
+    assert tell_apart(said, printed)
+
+
+def test_hashes_and_last_digits_do_not_count() -> None:
+    said = "m sha256:9431ecdc9ac4 (2026-11-25T03:16:19Z) 0.8666"
+    assert tell_apart(said, "m sha256:000000000000 (2027-01-25T00:00:00Z) 0.8701") is None
