@@ -77,6 +77,66 @@ class ExtraMissing(FlagrankError):
     code = "extra_missing"
 
 
+class StoreUnavailable(FlagrankError):
+    """The database does not answer, is full or is locked; the same request may succeed later."""
+
+    code = "store_unavailable"
+
+
+class StoreRefused(FlagrankError):
+    """The database refuses this one value, and would again."""
+
+    code = "store_refused"
+
+
+class DatabaseRefused(FlagrankError):
+    """The database is not one that this version can use: newer, older, damaged, or of another program."""
+
+    code = "database_refused"
+
+
+class IdempotencyConflict(FlagrankError):
+    """An idempotency key came again with another body or query."""
+
+    code = "idempotency_conflict"
+
+
+class TaskNotFound(FlagrankError):
+    """No task has this id."""
+
+    code = "task_not_found"
+
+
+class TaskConflict(FlagrankError):
+    """The task's status does not allow this change."""
+
+    code = "task_conflict"
+
+
+class InvalidCursor(FlagrankError):
+    """A cursor is none that a page gave."""
+
+    code = "invalid_cursor"
+
+
+class ModelNotFound(FlagrankError):
+    """The registry has no such version."""
+
+    code = "model_not_found"
+
+
+class KeyNotFound(FlagrankError):
+    """No API key in force has this name."""
+
+    code = "key_not_found"
+
+
+class KeyConflict(FlagrankError):
+    """An API key of this name is in force already."""
+
+    code = "key_conflict"
+
+
 def shorten(cause: object, longest: int = 200) -> str:
     """What another library says, or a stranger's file holds, as part of a sentence: one printable line."""
     line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
