@@ -1,8 +1,8 @@
 """What is asked of a store of tasks, one port for each side that asks.
 
 Every method blocks until the database has answered, and may be called from any thread. Each is one
-transaction: what it returns is on disk. `StoreUnavailable` is raised where the database does not answer, is full
-or locked; nothing was changed then, except where the answer to the commit itself got lost.
+transaction: what it returns is on disk. `StoreUnavailable` is raised where the database does not answer, is
+full or locked; nothing was changed then, except where the answer to the commit itself got lost.
 """
 
 from collections.abc import Collection, Sequence
