@@ -1,0 +1,167 @@
+"""What differs between the two databases, and nothing else does: clock, times, upserts, locks, errors."""
+
+import random
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+LISTEN_CHANNEL = "flagrank_due"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+# One statement, so that limits for the transaction cost no round trip; local ones pass through a pooler.
+_BEGIN_POSTGRESQL = text(
+    "SELECT clock_timestamp(), set_config('idle_in_transaction_session_timeout', '60s', true), "
+    "set_config('lock_timeout', '10s', true)"
+)
+_LONGEST_PAUSE_SECONDS = 0.002
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC, to the microsecond: timestamptz, or in SQLite microseconds since 1970."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type in this database."""
+        return BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - driver's type
+        """What the driver takes."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - the same
+        """What the driver gave, in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return _EPOCH + value * _MICROSECOND
+        in_utc: datetime = value.astimezone(UTC)
+        return in_utc
+
+
+class Fault(Enum):
+    """What kind of error a driver raised."""
+
+    REFUSED = "it refuses a value"
+    FULL = "its disk is full"
+    LOCKED = "another program holds it locked"
+    READ_ONLY = "it is read-only"
+    DAMAGED = "its file is damaged, or is no database"
+    NO_TABLES = "its tables are missing or of another version"
+    UNREACHABLE = "it does not answer"
+
+
+# SQLite's primary result codes, and PostgreSQL's SQLSTATE codes and classes.
+_SQLITE_FAULTS = {
+    sqlite3.SQLITE_ERROR: Fault.NO_TABLES,
+    sqlite3.SQLITE_BUSY: Fault.LOCKED,
+    sqlite3.SQLITE_LOCKED: Fault.LOCKED,
+    sqlite3.SQLITE_FULL: Fault.FULL,
+    sqlite3.SQLITE_READONLY: Fault.READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: Fault.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: Fault.REFUSED,
+    sqlite3.SQLITE_MISMATCH: Fault.REFUSED,
+    sqlite3.SQLITE_TOOBIG: Fault.REFUSED,
+}
+_POSTGRESQL_FAULTS = {
+    "22": Fault.REFUSED,
+    "23": Fault.REFUSED,
+    "25006": Fault.READ_ONLY,
+    "40": Fault.LOCKED,  # a deadlock, or a conflict with a replica's cleaning
+    "42P01": Fault.NO_TABLES,
+    "42703": Fault.NO_TABLES,
+    "53100": Fault.FULL,
+    "55P03": Fault.LOCKED,
+    "XX001": Fault.DAMAGED,
+}
+
+
+def is_sqlite(engine: Engine) -> bool:
+    """Whether the database is embedded, with one writer at a time."""
+    return engine.dialect.name == "sqlite"
+
+
+def prepare_connections(engine: Engine) -> None:
+    """Set up every connection that the engine opens; PostgreSQL needs nothing that lasts for a session."""
+    if is_sqlite(engine):
+        event.listen(engine, "connect", _prepare_sqlite)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin_write(connection: Connection, wait_seconds: float) -> datetime:
+    """Begin a transaction that writes; returns the database's time.
+
+    SQLite has one writer: who waits asks again within 2 ms, since the driver's own pauses grow to 100 ms and
+    leave the lock to whoever comes last.
+    """
+    if connection.dialect.name != "sqlite":
+        now: datetime = connection.execute(_BEGIN_POSTGRESQL).scalar_one()
+        return now.astimezone(UTC)
+    give_up = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return datetime.now(UTC)
+        except OperationalError as error:
+            if not _is_busy(error.orig) or time.monotonic() > give_up:
+                raise
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads who asks
+
+
+def read_clock(connection: Connection) -> datetime:
+    """The database's time; that of an embedded database is this machine's."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now.astimezone(UTC)
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def lock_until_commit(connection: Connection, number: int) -> None:
+    """Let one transaction at a time pass here; in SQLite a writing one is alone anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def notify_listeners(connection: Connection) -> None:
+    """Wake the workers of other processes; SQLite can't."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": LISTEN_CHANNEL})
+
+
+def find_fault(error: BaseException) -> Fault:
+    """What a driver's error means; one that it knows nothing of counts as no answer."""
+    if isinstance(error, sqlite3.Error):
+        code: int | None = getattr(error, "sqlite_errorcode", None)  # the driver's own refusals have none
+        if code is None:
+            return Fault.REFUSED
+        return _SQLITE_FAULTS.get(code & 0xFF, Fault.UNREACHABLE)
+    state: str | None = getattr(error, "sqlstate", None)
+    if state is None:  # a lost connection, or a value that the driver itself can't send
+        return Fault.REFUSED if type(error).__name__ == "DataError" else Fault.UNREACHABLE
+    return _POSTGRESQL_FAULTS.get(state) or _POSTGRESQL_FAULTS.get(state[:2]) or Fault.UNREACHABLE
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return error is not None and find_fault(error) is Fault.LOCKED

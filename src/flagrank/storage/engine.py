@@ -1,0 +1,166 @@
+"""The database: one pool of connections, transactions that read or write, and errors in our own words."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError, StatementError
+
+from flagrank.storage.dialect import Fault, begin_write, find_fault, is_sqlite, prepare_connections
+from flagrank.triage.errors import (
+    DatabaseRefused,
+    ExtraMissing,
+    FlagrankError,
+    SettingsRefused,
+    StoreRefused,
+    StoreUnavailable,
+)
+
+WAIT_SECONDS = 10.0  # for a connection, and for the one writer of SQLite
+_CONNECTIONS = 10
+
+# prepare_threshold None: a statement that the server keeps is lost behind a pooler in transaction mode.
+_POSTGRESQL_ARGUMENTS: dict[str, Any] = {
+    "prepare_threshold": None,
+    "connect_timeout": 5,
+    "application_name": "flagrank",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+_NAMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+
+
+class Transaction(NamedTuple):
+    """A transaction that writes, and the database's time at its beginning."""
+
+    connection: Connection
+    now: datetime
+
+
+class Database:
+    """A pool of connections to one database; thread-safe, no connection is made before the first use."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_embedded = is_sqlite(engine)
+        # Outside of a transaction each statement stands for itself, and costs one round trip.
+        self._reading = engine if self._is_embedded else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = threading.Lock()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a file of this machine, which upgrades itself."""
+        return self._is_embedded
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for statements that only read, each seeing what is committed as it begins."""
+        with _own_words(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction, committed at the end of the block and rolled back by any error in it.
+
+        Raises `StoreUnavailable`, or `StoreRefused` where the database refuses a value.
+        """
+        with _own_words(), self._alone(), self._engine.connect() as connection, connection.begin():
+            yield Transaction(connection, begin_write(connection, WAIT_SECONDS))
+
+    def check(self) -> None:
+        """Raise `StoreUnavailable` unless the database answers."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close all connections; it may be used again, with new ones."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let the threads of this process wait for each other here, which costs nothing, not in SQLite."""
+        if not self._is_embedded:
+            yield
+            return
+        if not self._writing.acquire(timeout=WAIT_SECONDS):
+            raise _describe(Fault.LOCKED)
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+
+def open_database(url: str) -> Database:
+    """The database of this URL, `sqlite:///FILE` or `postgresql://...`; nothing is opened yet.
+
+    Raises `SettingsRefused` without repeating the URL, which may hold a password, or `ExtraMissing`.
+    """
+    parsed = _parse_url(url)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            # Every transaction begins with BEGIN IMMEDIATE of our own: the driver's would read first, and
+            # then fail at once where another process wrote meanwhile.
+            options: dict[str, Any] = {
+                "isolation_level": "AUTOCOMMIT",
+                "connect_args": {"timeout": WAIT_SECONDS},
+            }
+        else:
+            options = {"pool_pre_ping": True, "connect_args": _POSTGRESQL_ARGUMENTS}
+        engine = create_engine(
+            parsed, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=WAIT_SECONDS, **options
+        )
+    except ImportError as error:
+        raise ExtraMissing("PostgreSQL needs an extra: pip install 'flagrank[postgres]'.") from error
+    prepare_connections(engine)
+    return Database(engine)
+
+
+def embedded_url(file: Path) -> str:
+    """The URL of an SQLite file."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def _parse_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=_NAMES.get(parsed.drivername, parsed.drivername))
+        if parsed.drivername in {"sqlite", *_NAMES.values()}:
+            return parsed
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        pass
+    raise SettingsRefused(
+        "The database URL is none that flagrank can use. Write postgresql://USER:PASSWORD@HOST/NAME."
+    )
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """Turn what SQLAlchemy and drivers raise into errors of our own."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _describe(find_fault(error.orig or error)) from error
+    except StatementError as error:  # a value that can't be turned into the column's type
+        raise _describe(Fault.REFUSED) from error
+    except (UnicodeEncodeError, OverflowError) as error:  # half a surrogate pair; 2^63
+        raise _describe(Fault.REFUSED) from error
+    except SQLAlchemyError as error:  # no connection became free in time
+        raise _describe(Fault.UNREACHABLE) from error
+
+
+def _describe(fault: Fault) -> FlagrankError:
+    match fault:
+        case Fault.REFUSED:
+            return StoreRefused("The database refuses a value of this request. Change it; it can't be stored.")
+        case Fault.NO_TABLES | Fault.DAMAGED:
+            return DatabaseRefused(
+                f"The database can't be used: {fault.value}. Run `flagrank db status`, then `flagrank db upgrade`."
+            )
+        case _:
+            return StoreUnavailable(f"The database can't be used now: {fault.value}. Try again later.")

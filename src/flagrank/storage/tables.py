@@ -1,0 +1,192 @@
+"""The tables as the newest migration leaves them; a test compares the two."""
+
+from datetime import datetime
+from enum import IntEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypedColumns,
+    Uuid,
+    literal_column,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from flagrank.storage.dialect import Moment
+
+
+class State(IntEnum):
+    """What is stored of a task's status; pending is scheduled or queued, by the clock."""
+
+    PENDING = 0
+    RUNNING = 1
+    SUCCEEDED = 2
+    FAILED = 3
+    CANCELLED = 4
+
+
+FINAL_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+metadata = MetaData()
+
+
+class TaskColumns(TypedColumns):
+    """One row a task, from submission to retention."""
+
+    task_id = Column(Uuid(as_uuid=False), primary_key=True)
+    state = Column(SmallInteger, nullable=False)
+    priority = Column(SmallInteger, nullable=False)  # 0 goes first
+    due_at: Column[datetime] = Column(Moment, nullable=False)
+    submitted_at: Column[datetime] = Column(Moment, nullable=False)
+    run_at: Column[datetime | None] = Column(Moment)
+    started_at: Column[datetime | None] = Column(Moment)
+    finished_at: Column[datetime | None] = Column(Moment)
+    attempts = Column(Integer, nullable=False)
+    failed_attempts = Column(Integer, nullable=False)
+    group_size = Column(Integer, nullable=False)  # of the latest claim; it bounds the next one; 0 bounds nothing
+    lease_no = Column(BigInteger, nullable=False)
+    lease_until: Column[datetime | None] = Column(Moment)
+    n_reports = Column(Integer, nullable=False)
+    enqueue = Column(Boolean, nullable=False)
+    reports = Column(LargeBinary, nullable=False)
+    scores: Column[bytes | None] = Column(LargeBinary)  # (n_reports,) float64, little endian
+    priorities: Column[bytes | None] = Column(LargeBinary)  # the same
+    model_name: Column[str | None] = Column(Text)
+    model_version: Column[str | None] = Column(Text)
+    error: Column[bytes | None] = Column(LargeBinary)  # JSON of a TaskError
+    owner: Column[str | None] = Column(Text)
+    idempotency_key: Column[str | None] = Column(Text)
+    fingerprint: Column[bytes | None] = Column(LargeBinary)
+
+
+# PostgreSQL's vacuum must come by the number of dead rows, not by their share of ten million.
+_VACUUM = {
+    "autovacuum_vacuum_scale_factor": 0,
+    "autovacuum_vacuum_threshold": 20_000,
+    "autovacuum_vacuum_insert_scale_factor": 0,
+    "autovacuum_vacuum_insert_threshold": 100_000,
+    "autovacuum_analyze_scale_factor": 0,
+    "autovacuum_analyze_threshold": 50_000,
+}
+
+task = Table("task", metadata, TaskColumns, postgresql_with=_VACUUM)
+
+
+def is_state(*states: State) -> ColumnElement[bool]:
+    """Whether a task is in one of these states, as literals: bound, they would not match a partial index."""
+    if len(states) == 1:
+        return task.c.state == literal_column(str(int(states[0])))
+    return task.c.state.in_([literal_column(str(int(state))) for state in states])
+
+
+IS_FINAL = task.c.state >= literal_column(str(int(min(FINAL_STATES))))
+
+HAS_KEY = task.c.idempotency_key.is_not(None)
+_INDEXES = (
+    Index("task_listed", task.c.state, task.c.submitted_at, task.c.task_id),
+    Index(
+        "task_due",
+        *(task.c.priority, task.c.due_at, task.c.task_id),
+        postgresql_where=is_state(State.PENDING),
+        sqlite_where=is_state(State.PENDING),
+    ),
+    Index(
+        "task_leased",
+        *(task.c.lease_until, task.c.task_id),
+        postgresql_where=is_state(State.RUNNING),
+        sqlite_where=is_state(State.RUNNING),
+    ),
+    Index(
+        "task_finished",
+        *(task.c.finished_at, task.c.task_id),
+        postgresql_where=IS_FINAL,
+        sqlite_where=IS_FINAL,
+    ),
+    Index(
+        "task_idempotency",
+        *(task.c.owner, task.c.idempotency_key),
+        unique=True,
+        postgresql_where=HAS_KEY,
+        sqlite_where=HAS_KEY,
+    ),
+)
+
+
+class TaskCountColumns(TypedColumns):
+    """How many tasks are in a final state: the sum over all slots, each of which may be negative."""
+
+    slot = Column(SmallInteger, primary_key=True)  # a writer keeps to one, so that writers seldom meet
+    state = Column(SmallInteger, primary_key=True)
+    n = Column(BigInteger, nullable=False)
+
+
+task_count = Table("task_count", metadata, TaskCountColumns, postgresql_with={"fillfactor": 50})
+
+
+class ArtifactColumns(TypedColumns):
+    """The bytes of something published, by their hash."""
+
+    sha256 = Column(Text, primary_key=True)  # hex
+    size = Column(BigInteger, nullable=False)
+
+
+artifact = Table("artifact", metadata, ArtifactColumns)
+
+
+class ArtifactPartColumns(TypedColumns):
+    """A few megabytes of an artifact, so that neither side ever holds it twice."""
+
+    sha256 = Column(Text, ForeignKey("artifact.sha256", ondelete="CASCADE"), primary_key=True)
+    part_no = Column(Integer, primary_key=True)
+    content = Column(LargeBinary, nullable=False)
+
+
+artifact_part = Table("artifact_part", metadata, ArtifactPartColumns)
+
+
+class ModelColumns(TypedColumns):
+    """A published model."""
+
+    version = Column(Integer, primary_key=True, autoincrement=False)
+    name = Column(Text, nullable=False)
+    role = Column(Text, nullable=False)
+    sha256 = Column(Text, ForeignKey("artifact.sha256"), nullable=False, unique=True)
+    published_at: Column[datetime] = Column(Moment, nullable=False)
+    metrics = Column(LargeBinary, nullable=False)  # JSON
+
+
+model = Table("model", metadata, ModelColumns)
+
+_IS_CHAMPION = model.c.role == literal_column("'champion'")
+_ONE_CHAMPION = Index(
+    "model_champion", model.c.role, unique=True, postgresql_where=_IS_CHAMPION, sqlite_where=_IS_CHAMPION
+)
+
+
+class ApiKeyColumns(TypedColumns):
+    """An API key, in force until it is revoked; a revoked one keeps its row."""
+
+    key_id = Column(Uuid(as_uuid=False), primary_key=True)
+    name = Column(Text, nullable=False)
+    digest = Column(LargeBinary, nullable=False, unique=True)
+    scopes = Column(Text, nullable=False)  # words, separated by spaces
+    moderator: Column[str | None] = Column(Text)
+    created_at: Column[datetime] = Column(Moment, nullable=False)
+    revoked_at: Column[datetime | None] = Column(Moment)
+
+
+api_key = Table("api_key", metadata, ApiKeyColumns)
+
+_IN_FORCE = api_key.c.revoked_at.is_(None)
+_ONE_NAME = Index(
+    "api_key_name", api_key.c.name, unique=True, postgresql_where=_IN_FORCE, sqlite_where=_IN_FORCE
+)

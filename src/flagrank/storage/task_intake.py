@@ -1,0 +1,100 @@
+"""Takes submissions in: all that wait in one commit, and one by one where the database refuses the group."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, tuple_
+
+from flagrank.storage.dialect import insert_into, notify_listeners
+from flagrank.storage.engine import Database
+from flagrank.storage.tables import HAS_KEY, task
+from flagrank.storage.task_rows import TASK_COLUMNS, read_task_row, submitted_row, submitted_task
+from flagrank.triage.errors import FlagrankError, IdempotencyConflict, StoreRefused, StoreUnavailable
+from flagrank.triage.task import Receipt, Submission, Task
+
+_Owned = tuple[str, str]  # owner and key
+_Earlier = tuple[Task, bytes]  # and the fingerprint
+
+
+class StoredTaskIntake:
+    """The port `TaskIntake` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Receipt | FlagrankError]:
+        """See the port."""
+        if not submissions:
+            return []
+        try:
+            receipts = self._submit_together(submissions)
+        except StoreRefused as refused:
+            if len(submissions) == 1:
+                return [refused]
+            # The neighbours of the culprit must not suffer from it.
+            return [receipt for submission in submissions for receipt in self.submit([submission])]
+        with self._database.read() as connection:  # after the commit: inside, it would make commits queue up
+            notify_listeners(connection)
+        return receipts
+
+    def _submit_together(self, submissions: Sequence[Submission]) -> list[Receipt | FlagrankError]:
+        plain = [one for one in submissions if one.idempotency is None]
+        # In one order everywhere: who inserts a key waits for whoever inserted it first.
+        keyed = sorted((one for one in submissions if one.idempotency is not None), key=_owned)
+        with self._database.write() as (connection, now):
+            made = _insert_plain(connection, plain, now) | _insert_keyed(connection, keyed, now)
+            earlier = _read_earlier(connection, [one for one in keyed if one.task_id not in made], now)
+        return [
+            Receipt(submitted_task(one, now), is_new=True)
+            if one.task_id in made
+            else _answer_again(one, earlier.get(_owned(one)))
+            for one in submissions
+        ]
+
+
+def _owned(submission: Submission) -> _Owned:
+    key = submission.idempotency
+    return (key.owner, key.key) if key else ("", "")
+
+
+def _insert_plain(connection: Connection, submissions: Sequence[Submission], now: datetime) -> set[str]:
+    if submissions:
+        connection.execute(task.insert(), [submitted_row(one, now) for one in submissions])
+    return {one.task_id for one in submissions}
+
+
+def _insert_keyed(connection: Connection, submissions: Sequence[Submission], now: datetime) -> set[str]:
+    """The ids of those whose key was free."""
+    if not submissions:
+        return set()
+    insert = insert_into(connection, task).on_conflict_do_nothing(
+        index_elements=["owner", "idempotency_key"], index_where=HAS_KEY
+    )
+    rows = [submitted_row(one, now) for one in submissions]
+    return set(connection.scalars(insert.returning(task.c.task_id), rows))
+
+
+def _read_earlier(
+    connection: Connection, submissions: Sequence[Submission], now: datetime
+) -> dict[_Owned, _Earlier]:
+    """What stands for the keys of these submissions."""
+    if not submissions:
+        return {}
+    owned = tuple_(task.c.owner, task.c.idempotency_key)
+    rows = connection.execute(
+        select(*TASK_COLUMNS, task.c.owner, task.c.idempotency_key, task.c.fingerprint).where(
+            HAS_KEY, owned.in_([_owned(one) for one in submissions])
+        )
+    )
+    return {(row.owner, row.idempotency_key): (read_task_row(row, now), row.fingerprint) for row in rows}
+
+
+def _answer_again(submission: Submission, earlier: _Earlier | None) -> Receipt | FlagrankError:
+    if earlier is None:  # it was deleted just now, its time being over
+        return StoreUnavailable("The task of this Idempotency-Key is being deleted. Send the request again.")
+    stands, fingerprint = earlier
+    if submission.idempotency is None or submission.idempotency.fingerprint != fingerprint:
+        return IdempotencyConflict(
+            "The Idempotency-Key was sent before with another body or query. Send a new key with a new request."
+        )
+    return Receipt(stands, is_new=False)
