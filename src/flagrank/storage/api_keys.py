@@ -45,7 +45,9 @@ class StoredApiKeys:
                 },
             ).one_or_none()
             if row is None:
-                raise KeyConflict(f"A key named {key.name} is in force. Revoke it first, or choose another name.")
+                raise KeyConflict(
+                    f"A key named {key.name} is in force. Revoke it first, or choose another name."
+                )
         return _read_row(row)
 
     def list_keys(self) -> list[ApiKey]:

@@ -50,7 +50,9 @@ class Database:
         self._engine = engine
         self._is_embedded = is_sqlite(engine)
         # Outside of a transaction each statement stands for itself, and costs one round trip.
-        self._reading = engine if self._is_embedded else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = (
+            engine if self._is_embedded else engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._writing = threading.Lock()
 
     @property
@@ -157,7 +159,9 @@ def _own_words() -> Iterator[None]:
 def _describe(fault: Fault) -> FlagrankError:
     match fault:
         case Fault.REFUSED:
-            return StoreRefused("The database refuses a value of this request. Change it; it can't be stored.")
+            return StoreRefused(
+                "The database refuses a value of this request. Change it; it can't be stored."
+            )
         case Fault.NO_TABLES | Fault.DAMAGED:
             return DatabaseRefused(
                 f"The database can't be used: {fault.value}. Run `flagrank db status`, then `flagrank db upgrade`."

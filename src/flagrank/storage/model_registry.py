@@ -65,7 +65,9 @@ class StoredModelRegistry:
     def list_models(self) -> list[PublishedModel]:
         """See the port."""
         with self._database.read() as connection:
-            return [_read_row(row) for row in connection.execute(select(model).order_by(model.c.version.desc()))]
+            return [
+                _read_row(row) for row in connection.execute(select(model).order_by(model.c.version.desc()))
+            ]
 
     def read_model(self, version: int) -> PublishedModel:
         """See the port."""
@@ -107,14 +109,14 @@ def _find(connection: Connection, version: int) -> Row[Any]:
     # Compared as text, a version that is no integer of the database is simply unknown.
     row = connection.execute(select(model).where(model.c.version == version)).one_or_none()
     if row is None:
-        raise ModelNotFound(f"No model has version {version}. `flagrank model list` shows those that there are.")
+        raise ModelNotFound(
+            f"No model has version {version}. `flagrank model list` shows those that there are."
+        )
     return row
 
 
 def _find_champion(connection: Connection) -> Row[Any] | None:
-    return connection.execute(
-        select(model).where(model.c.role == ModelRole.CHAMPION.value)
-    ).one_or_none()
+    return connection.execute(select(model).where(model.c.role == ModelRole.CHAMPION.value)).one_or_none()
 
 
 def _give_role(connection: Connection, version: int, role: ModelRole) -> Row[Any]:

@@ -52,7 +52,9 @@ class TaskColumns(TypedColumns):
     finished_at: Column[datetime | None] = Column(Moment)
     attempts = Column(Integer, nullable=False)
     failed_attempts = Column(Integer, nullable=False)
-    group_size = Column(Integer, nullable=False)  # of the latest claim; it bounds the next one; 0 bounds nothing
+    group_size = Column(
+        Integer, nullable=False
+    )  # of the latest claim; it bounds the next one; 0 bounds nothing
     lease_no = Column(BigInteger, nullable=False)
     lease_until: Column[datetime | None] = Column(Moment)
     n_reports = Column(Integer, nullable=False)

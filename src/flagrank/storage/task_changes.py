@@ -27,7 +27,9 @@ class StoredTaskChanges:
             values = {"state": int(State.CANCELLED), "finished_at": transaction.now}
             changed = _change(transaction, task_id, State.PENDING, values)
             if changed is None:
-                raise _explain(transaction, task_id, "can't be cancelled", "Only scheduled and queued ones can.")
+                raise _explain(
+                    transaction, task_id, "can't be cancelled", "Only scheduled and queued ones can."
+                )
             count_final(transaction.connection, self._slot, {State.CANCELLED: 1})
         return changed
 
@@ -69,9 +71,12 @@ def _change(
 
 def _explain(transaction: Transaction, task_id: str, refusal: str, rule: str) -> TaskNotFound | TaskConflict:
     known = parse_identifier(task_id)
-    row = known and transaction.connection.execute(
-        select(task.c.state, task.c.due_at).where(task.c.task_id == known)
-    ).one_or_none()
+    row = (
+        known
+        and transaction.connection.execute(
+            select(task.c.state, task.c.due_at).where(task.c.task_id == known)
+        ).one_or_none()
+    )
     if not row:
         return TaskNotFound("No task has this id. Ask GET /task for those that there are.")
     status = read_status(State(row.state), row.due_at, transaction.now)

@@ -65,7 +65,8 @@ class StoredTaskReading:
             rows = connection.execute(select_counts(now)).all()
         counts = dict.fromkeys(TaskStatus, 0)
         oldest = now
-        for kind, n, oldest_due_at in rows:
+        for kind, total, oldest_due_at in rows:
+            n = int(total)  # PostgreSQL's sum is a decimal
             if kind == _SCHEDULED:
                 counts[TaskStatus.SCHEDULED] = n
             elif kind == _QUEUED:
@@ -146,9 +147,9 @@ def select_counts(now: datetime) -> Select[Any]:
         ).where(is_state(State.PENDING), condition)
         for kind, condition in ((_SCHEDULED, task.c.due_at > now), (_QUEUED, task.c.due_at <= now))
     ]
-    running = select(
-        literal_column(str(int(State.RUNNING))), func.count(), literal(None, Moment)
-    ).where(is_state(State.RUNNING))
+    running = select(literal_column(str(int(State.RUNNING))), func.count(), literal(None, Moment)).where(
+        is_state(State.RUNNING)
+    )
     final = select(task_count.c.state, func.sum(task_count.c.n), literal(None, Moment)).group_by(
         task_count.c.state
     )

@@ -104,6 +104,8 @@ def _make_tasks() -> None:
     )
 
 
-def _make_partial_index(name: str, table: str, columns: list[str], condition: str, *, unique: bool = False) -> None:
+def _make_partial_index(
+    name: str, table: str, columns: list[str], condition: str, *, unique: bool = False
+) -> None:
     where = sa.text(condition)
     op.create_index(name, table, columns, unique=unique, postgresql_where=where, sqlite_where=where)
