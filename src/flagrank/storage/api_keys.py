@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from flagrank.storage.dialect import insert_into
+from flagrank.storage.dialect import insert_new_rows
 from flagrank.storage.engine import Database
-from flagrank.storage.tables import api_key
+from flagrank.storage.tables import ONE_KEY_A_NAME, api_key
 from flagrank.triage.api_key import ApiKey, NewApiKey, Scope
 from flagrank.triage.errors import KeyConflict, KeyNotFound
 
@@ -30,25 +30,26 @@ class StoredApiKeys:
     def create(self, key: NewApiKey) -> ApiKey:
         """See the port."""
         with self._database.write() as (connection, now):
-            insert = insert_into(connection, api_key).on_conflict_do_nothing(
-                index_elements=["name"], index_where=_IN_FORCE
-            )
-            row = connection.execute(
-                insert.returning(*_COLUMNS),
-                {
-                    "key_id": key.key_id,
-                    "name": key.name,
-                    "digest": key.digest,
-                    "scopes": " ".join(sorted(key.scopes)),
-                    "moderator": key.moderator,
-                    "created_at": now,
-                },
-            ).one_or_none()
-            if row is None:
+            row = {
+                "key_id": key.key_id,
+                "name": key.name,
+                "digest": key.digest,
+                "scopes": " ".join(sorted(key.scopes)),
+                "moderator": key.moderator,
+                "created_at": now,
+            }
+            if not insert_new_rows(connection, api_key, [row], ONE_KEY_A_NAME):
                 raise KeyConflict(
                     f"A key named {key.name} is in force. Revoke it first, or choose another name."
                 )
-        return _read_row(row)
+        return ApiKey(
+            key_id=key.key_id,
+            name=key.name,
+            scopes=key.scopes,
+            moderator=key.moderator,
+            created_at=now,
+            revoked_at=None,
+        )
 
     def list_keys(self) -> list[ApiKey]:
         """See the port."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -115,7 +115,12 @@ def open_database(url: str) -> Database:
         else:
             options = {"pool_pre_ping": True, "connect_args": _POSTGRESQL_ARGUMENTS}
         engine = create_engine(
-            parsed, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=WAIT_SECONDS, **options
+            parsed,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=WAIT_SECONDS,
+            hide_parameters=True,
+            **options,
         )
     except ImportError as error:
         raise ExtraMissing("PostgreSQL needs an extra: pip install 'flagrank[postgres]'.") from error

@@ -16,12 +16,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypedColumns,
-    Uuid,
     literal_column,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from flagrank.storage.dialect import Moment
+from flagrank.storage.dialect import Identifier, Moment
 
 
 class State(IntEnum):
@@ -42,7 +41,7 @@ metadata = MetaData()
 class TaskColumns(TypedColumns):
     """One row a task, from submission to retention."""
 
-    task_id = Column(Uuid(as_uuid=False), primary_key=True)
+    task_id = Column(Identifier, primary_key=True)
     state = Column(SmallInteger, nullable=False)
     priority = Column(SmallInteger, nullable=False)  # 0 goes first
     due_at: Column[datetime] = Column(Moment, nullable=False)
@@ -59,7 +58,6 @@ class TaskColumns(TypedColumns):
     lease_until: Column[datetime | None] = Column(Moment)
     n_reports = Column(Integer, nullable=False)
     enqueue = Column(Boolean, nullable=False)
-    reports = Column(LargeBinary, nullable=False)
     scores: Column[bytes | None] = Column(LargeBinary)  # (n_reports,) float64, little endian
     priorities: Column[bytes | None] = Column(LargeBinary)  # the same
     model_name: Column[str | None] = Column(Text)
@@ -68,6 +66,13 @@ class TaskColumns(TypedColumns):
     owner: Column[str | None] = Column(Text)
     idempotency_key: Column[str | None] = Column(Text)
     fingerprint: Column[bytes | None] = Column(LargeBinary)
+
+
+class TaskReportsColumns(TypedColumns):
+    """The reports of a task, apart from it: SQLite would write them again with each change of the task."""
+
+    task_id = Column(Identifier, primary_key=True)
+    reports = Column(LargeBinary, nullable=False)  # the JSON array
 
 
 # PostgreSQL's vacuum must come by the number of dead rows, not by their share of ten million.
@@ -81,6 +86,7 @@ _VACUUM = {
 }
 
 task = Table("task", metadata, TaskColumns, postgresql_with=_VACUUM)
+task_reports = Table("task_reports", metadata, TaskReportsColumns, postgresql_with=_VACUUM)
 
 
 def is_state(*states: State) -> ColumnElement[bool]:
@@ -92,7 +98,14 @@ def is_state(*states: State) -> ColumnElement[bool]:
 
 IS_FINAL = task.c.state >= literal_column(str(int(min(FINAL_STATES))))
 
-HAS_KEY = task.c.idempotency_key.is_not(None)
+_HAS_KEY = task.c.idempotency_key.is_not(None)
+ONE_TASK_A_KEY = Index(
+    "task_idempotency",
+    *(task.c.owner, task.c.idempotency_key),
+    unique=True,
+    postgresql_where=_HAS_KEY,
+    sqlite_where=_HAS_KEY,
+)
 _INDEXES = (
     Index("task_listed", task.c.state, task.c.submitted_at, task.c.task_id),
     Index(
@@ -112,13 +125,6 @@ _INDEXES = (
         *(task.c.finished_at, task.c.task_id),
         postgresql_where=IS_FINAL,
         sqlite_where=IS_FINAL,
-    ),
-    Index(
-        "task_idempotency",
-        *(task.c.owner, task.c.idempotency_key),
-        unique=True,
-        postgresql_where=HAS_KEY,
-        sqlite_where=HAS_KEY,
     ),
 )
 
@@ -169,7 +175,7 @@ class ModelColumns(TypedColumns):
 model = Table("model", metadata, ModelColumns)
 
 _IS_CHAMPION = model.c.role == literal_column("'champion'")
-_ONE_CHAMPION = Index(
+ONE_CHAMPION = Index(
     "model_champion", model.c.role, unique=True, postgresql_where=_IS_CHAMPION, sqlite_where=_IS_CHAMPION
 )
 
@@ -177,7 +183,7 @@ _ONE_CHAMPION = Index(
 class ApiKeyColumns(TypedColumns):
     """An API key, in force until it is revoked; a revoked one keeps its row."""
 
-    key_id = Column(Uuid(as_uuid=False), primary_key=True)
+    key_id = Column(Identifier, primary_key=True)
     name = Column(Text, nullable=False)
     digest = Column(LargeBinary, nullable=False, unique=True)
     scopes = Column(Text, nullable=False)  # words, separated by spaces
@@ -189,6 +195,6 @@ class ApiKeyColumns(TypedColumns):
 api_key = Table("api_key", metadata, ApiKeyColumns)
 
 _IN_FORCE = api_key.c.revoked_at.is_(None)
-_ONE_NAME = Index(
+ONE_KEY_A_NAME = Index(
     "api_key_name", api_key.c.name, unique=True, postgresql_where=_IN_FORCE, sqlite_where=_IN_FORCE
 )

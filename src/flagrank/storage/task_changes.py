@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from flagrank.storage.engine import Database, Transaction
-from flagrank.storage.tables import State, task
+from flagrank.storage.tables import State, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
 from flagrank.storage.task_rows import DETAIL_COLUMNS, read_detail_row, read_status
 from flagrank.triage.errors import TaskConflict, TaskNotFound
@@ -66,7 +66,12 @@ def _change(
         .values(values)
         .returning(*DETAIL_COLUMNS)
     ).one_or_none()
-    return None if row is None else read_detail_row(row, transaction.now)
+    if row is None:
+        return None
+    reports = transaction.connection.execute(
+        select(task_reports.c.reports).where(task_reports.c.task_id == known)
+    ).scalar_one()
+    return read_detail_row(row, reports, transaction.now)
 
 
 def _explain(transaction: Transaction, task_id: str, refusal: str, rule: str) -> TaskNotFound | TaskConflict:

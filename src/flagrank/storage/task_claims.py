@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, null, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from flagrank.storage.dialect import read_clock
+from flagrank.storage.dialect import Moment, read_clock, update_rows
 from flagrank.storage.engine import Database, Transaction
-from flagrank.storage.tables import State, is_state, task
+from flagrank.storage.tables import State, is_state, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
 from flagrank.storage.task_rows import pack_numbers
 from flagrank.storage.task_scan import (
     FULL_SCAN_SECONDS,
+    SELECT_DUE,
+    SELECT_EARLIEST,
+    SELECT_LOST,
     TaskScan,
-    select_due,
-    select_earliest,
-    select_lost,
 )
 from flagrank.triage.task import (
     ClaimedTask,
@@ -30,15 +30,40 @@ from flagrank.triage.task import (
     halve_group,
 )
 
-_WRITE_RESULT = (
+_TAKE = (
     update(task)
-    .where(task.c.task_id == bindparam("written"))
-    .values(state=int(State.SUCCEEDED), lease_until=null(), error=null())
+    .where(task.c.task_id.in_(bindparam("group", expanding=True)))
+    .values(
+        state=int(State.RUNNING),
+        lease_no=task.c.lease_no + 1,
+        lease_until=bindparam("until"),
+        started_at=bindparam("began_at"),
+        attempts=task.c.attempts + 1,
+        failed_attempts=task.c.failed_attempts + bindparam("lost_alone"),
+        group_size=bindparam("together"),
+    )
+    .returning(
+        task.c.task_id,
+        task.c.lease_no,
+        task.c.n_reports,
+        task.c.enqueue,
+        task.c.submitted_at,
+        task.c.attempts,
+        task.c.failed_attempts,
+    )
 )
-_WRITE_FAILURE = (
-    update(task)
-    .where(task.c.task_id == bindparam("written"))
-    .values(lease_until=null(), failed_attempts=task.c.failed_attempts + 1, group_size=0)
+_SELECT_REPORTS = select(task_reports.c.task_id, task_reports.c.reports).where(
+    task_reports.c.task_id.in_(bindparam("group", expanding=True))
+)
+_LOCK_HELD = (
+    select(task.c.task_id, task.c.lease_no, task.c.failed_attempts)
+    .where(
+        task.c.task_id.in_(bindparam("leased", expanding=True)),
+        is_state(State.RUNNING),
+        task.c.lease_until > bindparam("now", type_=Moment),
+    )
+    .order_by(task.c.task_id)  # always in one order, so that no two transactions wait for each other
+    .with_for_update()
 )
 
 
@@ -54,13 +79,13 @@ class StoredTaskClaims:
         """See the port."""
         with self._database.write() as transaction:
             connection, now = transaction
-            start = self._scan.begin(now)
-            lost = connection.execute(select_lost(start, now, limit.tasks)).all()
+            where = {**self._scan.begin(now), "most": limit.tasks}
+            lost = connection.execute(SELECT_LOST, where).all()
             if lost:
                 members = [GroupMember(row.n_reports, halve_group(row.group_size)) for row in lost]
                 group = lost[: cut_group(members, limit)]
                 return _take(transaction, group, lease_seconds, was_lost=True)
-            due = connection.execute(select_due(start, now, limit.tasks)).all()
+            due = connection.execute(SELECT_DUE, where).all()
             members = [GroupMember(row.n_reports, row.group_size or None) for row in due]
             group = due[: cut_group(members, limit)]
             claimed = _take(transaction, group, lease_seconds, was_lost=False)
@@ -71,7 +96,7 @@ class StoredTaskClaims:
         """See the port."""
         with self._database.read() as connection:
             now = read_clock(connection)
-            times = connection.scalars(select_earliest(self._scan.begin(now))).all()
+            times = connection.scalars(SELECT_EARLIEST, self._scan.begin(now)).all()
         return max(0.0, (min(times) - now).total_seconds()) if times else None
 
     def extend(self, leases: Sequence[Lease], lease_seconds: float) -> set[str]:
@@ -86,8 +111,11 @@ class StoredTaskClaims:
             held = _lock_held(connection, [completion.lease for completion in completions], now)
             rows = [
                 {
-                    "written": completion.lease.task_id,
+                    "task_id": completion.lease.task_id,
+                    "state": int(State.SUCCEEDED),
                     "finished_at": now,
+                    "lease_until": None,
+                    "error": None,
                     "model_name": completion.model.name,
                     "model_version": completion.model.version,
                     "scores": pack_numbers(completion.scores),
@@ -97,34 +125,22 @@ class StoredTaskClaims:
                 if completion.lease.task_id in held
             ]
             if rows:
-                connection.execute(_WRITE_RESULT, rows)
+                update_rows(connection, task, rows)
                 count_final(connection, self._slot, {State.SUCCEEDED: len(rows)})
-        return held
+        return set(held)
 
     def fail(self, failures: Sequence[Failure]) -> set[str]:
         """See the port."""
         with self._database.write() as (connection, now):
             held = _lock_held(connection, [failure.lease for failure in failures], now)
             written = [failure for failure in failures if failure.lease.task_id in held]
-            for_good = [
-                {**_failure_row(failure), "state": int(State.FAILED), "finished_at": now}
-                for failure in written
-                if failure.retry_seconds is None
-            ]
-            for_now = [
-                {
-                    **_failure_row(failure),
-                    "state": int(State.PENDING),
-                    "due_at": now + timedelta(seconds=failure.retry_seconds),
-                }
-                for failure in written
-                if failure.retry_seconds is not None
-            ]
-            for rows in (for_good, for_now):
-                if rows:
-                    connection.execute(_WRITE_FAILURE, rows)
-            count_final(connection, self._slot, {State.FAILED: len(for_good)})
-        return held
+            for_good = [failure for failure in written if failure.retry_seconds is None]
+            if written:
+                update_rows(
+                    connection, task, [_failed_row(one, held[one.lease.task_id], now) for one in written]
+                )
+                count_final(connection, self._slot, {State.FAILED: len(for_good)})
+        return set(held)
 
     def release(self, leases: Sequence[Lease]) -> set[str]:
         """See the port."""
@@ -145,33 +161,24 @@ def _take(
     if not group:
         return []
     was_lost_alone = was_lost and group[0].group_size == 1  # then nothing else is in this group
+    ids = [row.task_id for row in group]
     rows = transaction.connection.execute(
-        update(task)
-        .where(task.c.task_id.in_([row.task_id for row in group]))
-        .values(
-            state=int(State.RUNNING),
-            lease_no=task.c.lease_no + 1,
-            lease_until=transaction.now + timedelta(seconds=lease_seconds),
-            started_at=transaction.now,
-            attempts=task.c.attempts + 1,
-            failed_attempts=task.c.failed_attempts + int(was_lost_alone),
-            group_size=len(group),
-        )
-        .returning(
-            task.c.task_id,
-            task.c.lease_no,
-            task.c.reports,
-            task.c.n_reports,
-            task.c.enqueue,
-            task.c.submitted_at,
-            task.c.attempts,
-            task.c.failed_attempts,
-        )
-    )
+        _TAKE,
+        {
+            "group": ids,
+            "until": transaction.now + timedelta(seconds=lease_seconds),
+            "began_at": transaction.now,
+            "lost_alone": int(was_lost_alone),
+            "together": len(ids),
+        },
+    ).all()
+    reports = {
+        row.task_id: row.reports for row in transaction.connection.execute(_SELECT_REPORTS, {"group": ids})
+    }
     claimed = {
         row.task_id: ClaimedTask(
             lease=Lease(row.task_id, row.lease_no),
-            reports=row.reports,
+            reports=reports[row.task_id],
             n_reports=row.n_reports,
             enqueue=row.enqueue,
             submitted_at=row.submitted_at,
@@ -180,27 +187,33 @@ def _take(
         )
         for row in rows
     }
-    return [claimed[row.task_id] for row in group]
+    return [claimed[task_id] for task_id in ids]
 
 
-def _lock_held(connection: Connection, leases: Collection[Lease], now: datetime) -> set[str]:
-    """The ids of those that are still held; their rows are locked, always in one order."""
+def _lock_held(connection: Connection, leases: Collection[Lease], now: datetime) -> dict[str, int]:
+    """The failed attempts of those that are still held, by id; their rows are locked."""
     numbers = {lease.task_id: lease.lease_no for lease in leases}
-    rows = connection.execute(
-        select(task.c.task_id, task.c.lease_no)
-        .where(task.c.task_id.in_(numbers), is_state(State.RUNNING), task.c.lease_until > now)
-        .order_by(task.c.task_id)
-        .with_for_update()
-    )
-    return {row.task_id for row in rows if row.lease_no == numbers[row.task_id]}
+    rows = connection.execute(_LOCK_HELD, {"leased": list(numbers), "now": now})
+    return {row.task_id: row.failed_attempts for row in rows if row.lease_no == numbers[row.task_id]}
 
 
 def _change_held(transaction: Transaction, leases: Sequence[Lease], values: dict[str, Any]) -> set[str]:
-    held = _lock_held(transaction.connection, leases, transaction.now)
+    held = set(_lock_held(transaction.connection, leases, transaction.now))
     if held:
         transaction.connection.execute(update(task).where(task.c.task_id.in_(held)).values(values))
     return held
 
 
-def _failure_row(failure: Failure) -> dict[str, Any]:
-    return {"written": failure.lease.task_id, "error": msgspec.json.encode(failure.error)}
+def _failed_row(failure: Failure, failed_attempts: int, now: datetime) -> dict[str, Any]:
+    """Failed for good, or pending again; in the latter case the group it ran in bounds nothing any more."""
+    is_final = failure.retry_seconds is None
+    return {
+        "task_id": failure.lease.task_id,
+        "state": int(State.FAILED if is_final else State.PENDING),
+        "due_at": now + timedelta(seconds=failure.retry_seconds or 0),
+        "finished_at": now if is_final else None,
+        "lease_until": None,
+        "failed_attempts": failed_attempts + 1,
+        "group_size": 0,
+        "error": msgspec.json.encode(failure.error),
+    }

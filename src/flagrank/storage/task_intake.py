@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, tuple_
 
-from flagrank.storage.dialect import insert_into, notify_listeners
+from flagrank.storage.dialect import insert_new_rows, insert_rows, notify_listeners
 from flagrank.storage.engine import Database
-from flagrank.storage.tables import HAS_KEY, task
+from flagrank.storage.tables import ONE_TASK_A_KEY, task, task_reports
 from flagrank.storage.task_rows import TASK_COLUMNS, read_task_row, submitted_row, submitted_task
 from flagrank.triage.errors import FlagrankError, IdempotencyConflict, StoreRefused, StoreUnavailable
 from flagrank.triage.task import Receipt, Submission, Task
@@ -42,7 +42,7 @@ class StoredTaskIntake:
         # In one order everywhere: who inserts a key waits for whoever inserted it first.
         keyed = sorted((one for one in submissions if one.idempotency is not None), key=_owned)
         with self._database.write() as (connection, now):
-            made = _insert_plain(connection, plain, now) | _insert_keyed(connection, keyed, now)
+            made = _insert(connection, plain, keyed, now)
             earlier = _read_earlier(connection, [one for one in keyed if one.task_id not in made], now)
         return [
             Receipt(submitted_task(one, now), is_new=True)
@@ -57,21 +57,21 @@ def _owned(submission: Submission) -> _Owned:
     return (key.owner, key.key) if key else ("", "")
 
 
-def _insert_plain(connection: Connection, submissions: Sequence[Submission], now: datetime) -> set[str]:
-    if submissions:
-        connection.execute(task.insert(), [submitted_row(one, now) for one in submissions])
-    return {one.task_id for one in submissions}
-
-
-def _insert_keyed(connection: Connection, submissions: Sequence[Submission], now: datetime) -> set[str]:
-    """The ids of those whose key was free."""
-    if not submissions:
-        return set()
-    insert = insert_into(connection, task).on_conflict_do_nothing(
-        index_elements=["owner", "idempotency_key"], index_where=HAS_KEY
-    )
-    rows = [submitted_row(one, now) for one in submissions]
-    return set(connection.scalars(insert.returning(task.c.task_id), rows))
+def _insert(
+    connection: Connection, plain: Sequence[Submission], keyed: Sequence[Submission], now: datetime
+) -> set[str]:
+    """The ids of those that became tasks: all without a key, and those whose key was free."""
+    made = {one.task_id for one in plain}
+    if plain:
+        insert_rows(connection, task, [submitted_row(one, now) for one in plain])
+    if keyed:
+        made |= insert_new_rows(connection, task, [submitted_row(one, now) for one in keyed], ONE_TASK_A_KEY)
+    bodies = [
+        {"task_id": one.task_id, "reports": one.reports} for one in (*plain, *keyed) if one.task_id in made
+    ]
+    if bodies:
+        insert_rows(connection, task_reports, bodies)
+    return made
 
 
 def _read_earlier(
@@ -83,7 +83,7 @@ def _read_earlier(
     owned = tuple_(task.c.owner, task.c.idempotency_key)
     rows = connection.execute(
         select(*TASK_COLUMNS, task.c.owner, task.c.idempotency_key, task.c.fingerprint).where(
-            HAS_KEY, owned.in_([_owned(one) for one in submissions])
+            owned.in_([_owned(one) for one in submissions])
         )
     )
     return {(row.owner, row.idempotency_key): (read_task_row(row, now), row.fingerprint) for row in rows}

@@ -1,15 +1,15 @@
 """Looks tasks up: one, a page of them, how many there are."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, literal_column, null, select, tuple_, union_all
+from sqlalchemy import Select, bindparam, func, literal, literal_column, select, tuple_, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from flagrank.storage.dialect import Moment, read_clock
 from flagrank.storage.engine import Database
-from flagrank.storage.tables import FINAL_STATES, IS_FINAL, State, is_state, task, task_count
+from flagrank.storage.tables import IS_FINAL, State, is_state, task, task_count, task_reports
 from flagrank.storage.task_rows import (
     DETAIL_COLUMNS,
     TASK_COLUMNS,
@@ -21,6 +21,11 @@ from flagrank.triage.identifiers import parse_identifier
 from flagrank.triage.task import Cursor, TaskCounts, TaskDetail, TaskPage, TaskQuery, TaskStatus
 
 _ALL = frozenset(TaskStatus)
+_SELECT_DETAIL = (
+    select(*DETAIL_COLUMNS, task_reports.c.reports)
+    .join(task_reports, task_reports.c.task_id == task.c.task_id)
+    .where(task.c.task_id == bindparam("known"))
+)
 _SCHEDULED, _QUEUED = -2, -1  # beside states, in the answer to the count
 _STATES = {
     TaskStatus.SCHEDULED: State.PENDING,
@@ -45,8 +50,8 @@ class StoredTaskReading:
             return None
         with self._database.read() as connection:
             now = read_clock(connection)
-            row = connection.execute(select(*DETAIL_COLUMNS).where(task.c.task_id == known)).one_or_none()
-        return None if row is None else read_detail_row(row, now)
+            row = connection.execute(_SELECT_DETAIL, {"known": known}).one_or_none()
+        return None if row is None else read_detail_row(row, row.reports, now)
 
     def list_tasks(self, query: TaskQuery) -> TaskPage:
         """See the port."""

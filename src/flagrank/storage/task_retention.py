@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 
 from flagrank.storage.engine import Database
-from flagrank.storage.tables import IS_FINAL, State, task
+from flagrank.storage.tables import IS_FINAL, State, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
 
 
@@ -23,7 +23,9 @@ class StoredTaskRetention:
         with self._database.write() as (connection, now):
             rows = connection.execute(select_old(now - timedelta(seconds=kept_seconds), limit)).all()
             if rows:
-                connection.execute(delete(task).where(task.c.task_id.in_([row.task_id for row in rows])))
+                old = [row.task_id for row in rows]
+                connection.execute(delete(task_reports).where(task_reports.c.task_id.in_(old)))
+                connection.execute(delete(task).where(task.c.task_id.in_(old)))
                 gone = Counter(State(row.state) for row in rows)
                 count_final(connection, self._slot, {state: -n for state, n in gone.items()})
         return len(rows)

@@ -40,7 +40,7 @@ TASK_COLUMNS = (
     task.c.model_version,
     task.c.error,
 )
-DETAIL_COLUMNS = (*TASK_COLUMNS, task.c.reports, task.c.scores, task.c.priorities)
+DETAIL_COLUMNS = (*TASK_COLUMNS, task.c.scores, task.c.priorities)
 
 
 class _Identified(msgspec.Struct):
@@ -87,11 +87,11 @@ def read_task_row(row: Row[Any], now: datetime) -> Task:
     )
 
 
-def read_detail_row(row: Row[Any], now: datetime) -> TaskDetail:
-    """The task and results of a row that has `DETAIL_COLUMNS`."""
+def read_detail_row(row: Row[Any], reports: bytes, now: datetime) -> TaskDetail:
+    """The task and results of a row that has `DETAIL_COLUMNS`, and the ids of its reports."""
     return TaskDetail(
         task=read_task_row(row, now),
-        report_ids=tuple(report.report_id for report in _decode_reports(row.reports)),
+        report_ids=tuple(report.report_id for report in _decode_reports(reports)),
         scores=_unpack_numbers(row.scores),
         priorities=_unpack_numbers(row.priorities),
     )
@@ -130,7 +130,6 @@ def submitted_row(submission: Submission, now: datetime) -> dict[str, Any]:
         "lease_no": 0,
         "n_reports": submission.n_reports,
         "enqueue": submission.enqueue,
-        "reports": submission.reports,
         "owner": key and key.owner,
         "idempotency_key": key and key.key,
         "fingerprint": key and key.fingerprint,

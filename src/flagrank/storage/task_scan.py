@@ -1,13 +1,13 @@
 """Where claims look: the queries, and how one avoids passing over what the last one has taken."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-from sqlalchemy import CompoundSelect, Row, Select, literal_column, select, union_all
+from sqlalchemy import Row, bindparam, literal_column, select, union_all
 
+from flagrank.storage.dialect import Moment
 from flagrank.storage.tables import State, is_state, task
 from flagrank.storage.task_rows import PRIORITY_NUMBERS
 
@@ -19,13 +19,58 @@ _LOST_SLACK = timedelta(seconds=60)
 _NUMBERS = tuple(sorted(PRIORITY_NUMBERS.values()))
 
 _CANDIDATE = (task.c.task_id, task.c.n_reports, task.c.group_size, task.c.priority, task.c.due_at)
+_NOW = bindparam("now", type_=Moment)
+_MOST = bindparam("most")
+_LEASED_FROM = bindparam("leased_from", type_=Moment)
+# One range of the index for each priority: in a single one, tasks of a high priority that are scheduled for later
+# would be passed over each time.
+_RANGES = [
+    (
+        is_state(State.PENDING),
+        task.c.priority == literal_column(str(number)),
+        task.c.due_at >= bindparam(f"due_from_{number}", type_=Moment),
+    )
+    for number in _NUMBERS
+]
 
+# Running tasks whose lease is over, the longest first.
+SELECT_LOST = (
+    select(*_CANDIDATE)
+    .where(is_state(State.RUNNING), task.c.lease_until >= _LEASED_FROM, task.c.lease_until <= _NOW)
+    .order_by(task.c.lease_until, task.c.task_id)
+    .limit(_MOST)
+    .with_for_update(skip_locked=True)
+)
 
-class ScanStart(msgspec.Struct, frozen=True):
-    """The earliest times a scan looks at: of leases, and of due tasks by priority number."""
+# Pending tasks that are due, in the order to claim them; a range is read, and locked, only as far as needed.
+SELECT_DUE = union_all(
+    *(
+        select(
+            select(*_CANDIDATE)
+            .where(*in_range, task.c.due_at <= _NOW)
+            .order_by(task.c.due_at, task.c.task_id)
+            .limit(_MOST)
+            .with_for_update(skip_locked=True)
+            .cte(f"due_{number}")
+        )
+        for number, in_range in zip(_NUMBERS, _RANGES, strict=True)
+    )
+).limit(_MOST)
 
-    lease_until: datetime
-    due_at: tuple[datetime, ...]
+# When the next tasks become due, for each priority, and when the next lease is over.
+SELECT_EARLIEST = union_all(
+    *(
+        select(select(task.c.due_at).where(*in_range).order_by(task.c.due_at).limit(1).subquery())
+        for in_range in _RANGES
+    ),
+    select(
+        select(task.c.lease_until)
+        .where(is_state(State.RUNNING), task.c.lease_until >= _LEASED_FROM)
+        .order_by(task.c.lease_until)
+        .limit(1)
+        .subquery()
+    ),
+)
 
 
 class TaskScan:
@@ -39,14 +84,15 @@ class TaskScan:
     def __init__(self, full_scan_seconds: float = FULL_SCAN_SECONDS) -> None:
         self._full_scan_seconds = full_scan_seconds
         self._next_full_scan = time.monotonic()
-        self._due_at = dict.fromkeys(_NUMBERS, _ALWAYS)
+        self._due_from = dict.fromkeys(_NUMBERS, _ALWAYS)
 
-    def begin(self, now: datetime) -> ScanStart:
-        """Where to look now."""
-        if time.monotonic() < self._next_full_scan:
-            return ScanStart(now - _LOST_SLACK, tuple(self._due_at.values()))
-        self._next_full_scan = time.monotonic() + self._full_scan_seconds
-        return ScanStart(_ALWAYS, (_ALWAYS,) * len(_NUMBERS))
+    def begin(self, now: datetime) -> Mapping[str, object]:
+        """The values of the queries above: where to look now."""
+        if time.monotonic() >= self._next_full_scan:
+            self._next_full_scan = time.monotonic() + self._full_scan_seconds
+            return {"now": now, "leased_from": _ALWAYS, **dict.fromkeys(map(_name, _NUMBERS), _ALWAYS)}
+        starts = {_name(number): start for number, start in self._due_from.items()}
+        return {"now": now, "leased_from": now - _LOST_SLACK, **starts}
 
     def advance(self, candidates: Sequence[Row[Any]], *, taken: int, limit: int, now: datetime) -> None:
         """Note what a scan of due tasks found, and how many of the first of them were taken."""
@@ -54,60 +100,10 @@ class TaskScan:
         is_drained = taken == len(candidates) < limit
         for number in _NUMBERS:
             if is_drained or (last is not None and number < last.priority):
-                self._due_at[number] = now - _SLACK
+                self._due_from[number] = now - _SLACK
             elif last is not None and number == last.priority:
-                self._due_at[number] = last.due_at - _SLACK
+                self._due_from[number] = last.due_at - _SLACK
 
 
-def select_lost(start: ScanStart, now: datetime, limit: int) -> Select[Any]:
-    """Running tasks whose lease is over, the longest first."""
-    return (
-        select(*_CANDIDATE)
-        .where(is_state(State.RUNNING), task.c.lease_until >= start.lease_until, task.c.lease_until <= now)
-        .order_by(task.c.lease_until, task.c.task_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def select_due(start: ScanStart, now: datetime, limit: int) -> CompoundSelect[Any]:
-    """Pending tasks that are due, in the order to claim them.
-
-    One range of the index for each priority: in a single one, tasks of a high priority that are scheduled for
-    later would be passed over each time. The later ranges are read, and locked, only as far as needed.
-    """
-    ranges = [
-        select(*_CANDIDATE)
-        .where(
-            is_state(State.PENDING),
-            task.c.priority == literal_column(str(number)),
-            task.c.due_at >= first,
-            task.c.due_at <= now,
-        )
-        .order_by(task.c.due_at, task.c.task_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte(f"due_{number}")
-        for number, first in zip(_NUMBERS, start.due_at, strict=True)
-    ]
-    return union_all(*map(select, ranges)).limit(limit)
-
-
-def select_earliest(start: ScanStart) -> CompoundSelect[Any]:
-    """When the next tasks become due, for each priority, and when the next lease is over."""
-    ranges = [
-        select(task.c.due_at)
-        .where(
-            is_state(State.PENDING), task.c.priority == literal_column(str(number)), task.c.due_at >= first
-        )
-        .order_by(task.c.due_at)
-        .limit(1)
-        for number, first in zip(_NUMBERS, start.due_at, strict=True)
-    ]
-    leases = (
-        select(task.c.lease_until)
-        .where(is_state(State.RUNNING), task.c.lease_until >= start.lease_until)
-        .order_by(task.c.lease_until)
-        .limit(1)
-    )
-    return union_all(*(select(one.subquery()) for one in (*ranges, leases)))
+def _name(number: int) -> str:
+    return f"due_from_{number}"

@@ -3,7 +3,6 @@
 import os
 import re
 import time
-import uuid
 from collections.abc import Callable
 
 _RANDOM_BITS = 74  # rand_a and rand_b of RFC 9562: what version and variant leave free
@@ -41,8 +40,19 @@ def parse_identifier(text: str) -> str | None:
     return lowered if _CANONICAL.fullmatch(lowered) else None
 
 
+def pack_identifier(text: str) -> bytes:
+    """The 16 bytes of an id."""
+    return bytes.fromhex(text.replace("-", ""))
+
+
+def unpack_identifier(packed: bytes) -> str:
+    """The id of 16 bytes, as we write it."""
+    digits = packed.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def _format(number: int) -> str:
     milliseconds, random = number >> _RANDOM_BITS, number & ((1 << _RANDOM_BITS) - 1)
     high = (milliseconds & ((1 << 48) - 1)) << 16 | 7 << 12 | random >> _LOW_BITS
     low = 0b10 << _LOW_BITS | random & ((1 << _LOW_BITS) - 1)
-    return str(uuid.UUID(int=high << 64 | low))
+    return unpack_identifier((high << 64 | low).to_bytes(16))

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from flagrank.triage.errors import InvalidCursor
-from flagrank.triage.identifiers import parse_identifier
+from flagrank.triage.identifiers import pack_identifier, unpack_identifier
 from flagrank.triage.ports import ModelIdentity
 
 MAX_PAGE = 1_000
@@ -231,17 +231,15 @@ def is_exhausted(failed_attempts: int, max_attempts: int) -> bool:
 def encode_cursor(cursor: Cursor) -> str:
     """An opaque word of A-Z a-z 0-9 - _ that `decode_cursor` reads."""
     microseconds = (cursor.submitted_at - _EPOCH) // _MICROSECOND
-    packed = _CURSOR.pack(microseconds, bytes.fromhex(cursor.task_id.replace("-", "")))
+    packed = _CURSOR.pack(microseconds, pack_identifier(cursor.task_id))
     return base64.urlsafe_b64encode(packed).decode()  # 24 bytes: never a padding
 
 
 def decode_cursor(text: str) -> Cursor:
     """The cursor that was encoded; raises `InvalidCursor` where the text is none of ours."""
     try:
-        microseconds, task = _CURSOR.unpack(base64.b64decode(text, altchars=b"-_", validate=True))
-        digits = task.hex()
-        written = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-        cursor = Cursor(_EPOCH + timedelta(microseconds=microseconds), parse_identifier(written) or "")
+        microseconds, packed = _CURSOR.unpack(base64.b64decode(text, altchars=b"-_", validate=True))
+        cursor = Cursor(_EPOCH + timedelta(microseconds=microseconds), unpack_identifier(packed))
     except (ValueError, binascii.Error, struct.error, OverflowError) as error:
         raise _refuse_cursor() from error
     if encode_cursor(cursor) != text:

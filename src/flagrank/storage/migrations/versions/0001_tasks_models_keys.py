@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from flagrank.storage.dialect import Moment
+from flagrank.storage.dialect import Identifier, Moment
 
 revision = "0001"
 down_revision = None
@@ -51,7 +51,7 @@ def upgrade() -> None:
     _make_partial_index("model_champion", "model", ["role"], "role = 'champion'", unique=True)
     op.create_table(
         "api_key",
-        sa.Column("key_id", sa.Uuid, primary_key=True),
+        sa.Column("key_id", Identifier, primary_key=True),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
         sa.Column("scopes", sa.Text, nullable=False),
@@ -64,14 +64,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take them away."""
-    for table in ("api_key", "model", "artifact_part", "artifact", "task_count", "task"):
+    for table in ("api_key", "model", "artifact_part", "artifact", "task_count", "task_reports", "task"):
         op.drop_table(table)
 
 
 def _make_tasks() -> None:
     op.create_table(
         "task",
-        sa.Column("task_id", sa.Uuid, primary_key=True),
+        sa.Column("task_id", Identifier, primary_key=True),
         sa.Column("state", sa.SmallInteger, nullable=False),
         sa.Column("priority", sa.SmallInteger, nullable=False),
         sa.Column("due_at", Moment, nullable=False),
@@ -84,7 +84,6 @@ def _make_tasks() -> None:
         sa.Column("lease_until", Moment),
         sa.Column("n_reports", sa.Integer, nullable=False),
         sa.Column("enqueue", sa.Boolean, nullable=False),
-        sa.Column("reports", sa.LargeBinary, nullable=False),
         sa.Column("scores", sa.LargeBinary),
         sa.Column("priorities", sa.LargeBinary),
         sa.Column("model_name", sa.Text),
@@ -93,6 +92,12 @@ def _make_tasks() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("idempotency_key", sa.Text),
         sa.Column("fingerprint", sa.LargeBinary),
+        postgresql_with=_VACUUM,
+    )
+    op.create_table(
+        "task_reports",
+        sa.Column("task_id", Identifier, primary_key=True),
+        sa.Column("reports", sa.LargeBinary, nullable=False),
         postgresql_with=_VACUUM,
     )
     op.create_index("task_listed", "task", ["state", "submitted_at", "task_id"])
