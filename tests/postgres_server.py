@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
+from psycopg import sql
 
 
 def find_wheel() -> Path:
@@ -88,15 +89,12 @@ class PostgresServer:
             self._process.wait(60)
             self._process = None
 
-    def create_database(self, name: str) -> str:
-        """A new database; returns its URL."""
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """A new database, like the template; returns its URL."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
-
-    def drop_database(self, name: str) -> None:
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
