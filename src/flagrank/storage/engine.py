@@ -21,7 +21,7 @@ from flagrank.triage.errors import (
     StoreUnavailable,
 )
 
-WAIT_SECONDS = 10.0  # for a connection, and for the one writer of SQLite
+WAIT_SECONDS = 10.0
 _CONNECTIONS = 10
 
 # prepare_threshold None: a statement that the server keeps is lost behind a pooler in transaction mode.
@@ -46,8 +46,9 @@ class Transaction(NamedTuple):
 class Database:
     """A pool of connections to one database; thread-safe, no connection is made before the first use."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, wait_seconds: float) -> None:
         self._engine = engine
+        self._wait_seconds = wait_seconds
         self._is_embedded = is_sqlite(engine)
         # Outside of a transaction each statement stands for itself, and costs one round trip.
         self._reading = (
@@ -73,7 +74,7 @@ class Database:
         Raises `StoreUnavailable`, or `StoreRefused` where the database refuses a value.
         """
         with _own_words(), self._alone(), self._engine.connect() as connection, connection.begin():
-            yield Transaction(connection, begin_write(connection, WAIT_SECONDS))
+            yield Transaction(connection, begin_write(connection, self._wait_seconds))
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""
@@ -90,7 +91,7 @@ class Database:
         if not self._is_embedded:
             yield
             return
-        if not self._writing.acquire(timeout=WAIT_SECONDS):
+        if not self._writing.acquire(timeout=self._wait_seconds):
             raise _describe(Fault.LOCKED)
         try:
             yield
@@ -98,8 +99,10 @@ class Database:
             self._writing.release()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, wait_seconds: float = WAIT_SECONDS) -> Database:
     """The database of this URL, `sqlite:///FILE` or `postgresql://...`; nothing is opened yet.
+
+    No one waits longer than `wait_seconds` for a connection, or for the one writer of SQLite.
 
     Raises `SettingsRefused` without repeating the URL, which may hold a password, or `ExtraMissing`.
     """
@@ -110,7 +113,7 @@ def open_database(url: str) -> Database:
             # then fail at once where another process wrote meanwhile.
             options: dict[str, Any] = {
                 "isolation_level": "AUTOCOMMIT",
-                "connect_args": {"timeout": WAIT_SECONDS},
+                "connect_args": {"timeout": wait_seconds},
             }
         else:
             options = {"pool_pre_ping": True, "connect_args": _POSTGRESQL_ARGUMENTS}
@@ -118,14 +121,14 @@ def open_database(url: str) -> Database:
             parsed,
             pool_size=_CONNECTIONS,
             max_overflow=0,
-            pool_timeout=WAIT_SECONDS,
+            pool_timeout=wait_seconds,
             hide_parameters=True,
             **options,
         )
     except ImportError as error:
         raise ExtraMissing("PostgreSQL needs an extra: pip install 'flagrank[postgres]'.") from error
     prepare_connections(engine)
-    return Database(engine)
+    return Database(engine, wait_seconds)
 
 
 def embedded_url(file: Path) -> str:

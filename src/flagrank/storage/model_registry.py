@@ -14,6 +14,7 @@ from flagrank.triage.model_registry import MAX_PACKAGE_BYTES, ModelRole, Publica
 
 _LOCK = 0x666C6167_0001
 _PART_BYTES = 4 * 2**20
+_NO_VERSION = 2**31  # the column holds none so large
 
 
 class StoredModelRegistry:
@@ -106,8 +107,9 @@ def _store_artifact(connection: Connection, sha256: str, content: bytes) -> None
 
 
 def _find(connection: Connection, version: int) -> Row[Any]:
-    # Compared as text, a version that is no integer of the database is simply unknown.
-    row = connection.execute(select(model).where(model.c.version == version)).one_or_none()
+    row = None
+    if 0 < version < _NO_VERSION:
+        row = connection.execute(select(model).where(model.c.version == version)).one_or_none()
     if row is None:
         raise ModelNotFound(
             f"No model has version {version}. `flagrank model list` shows those that there are."

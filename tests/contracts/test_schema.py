@@ -1,0 +1,93 @@
+"""Migrations: forward, back, at once from several processes, and against tables of a newer program."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from flagrank.storage.engine import Database, open_database
+from flagrank.storage.schema import (
+    KNOWN,
+    NEWEST,
+    SchemaStatus,
+    check_schema,
+    downgrade_schema,
+    read_schema_status,
+    upgrade_schema,
+)
+from flagrank.storage.tables import metadata
+from flagrank.triage.errors import DatabaseRefused
+from tests.task_store import TaskStore
+
+
+@pytest.fixture
+def empty(url: str) -> Iterator[Database]:
+    """A database without tables."""
+    database = open_database(url)
+    downgrade_schema(database, None)
+    yield database
+    database.close()
+
+
+def test_the_migrations_are_those_that_the_program_knows() -> None:
+    config = Config()
+    config.set_main_option("script_location", "src/flagrank/storage/migrations")
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(revisions)) == KNOWN
+    assert KNOWN[-1] == NEWEST
+
+
+def test_the_tables_are_those_that_the_statements_expect(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_an_empty_database_is_refused_then_upgraded_then_used(empty: Database) -> None:
+    assert read_schema_status(empty) == SchemaStatus(None, NEWEST)
+    with pytest.raises(DatabaseRefused, match="no tables.*flagrank db upgrade"):
+        check_schema(empty)
+    assert upgrade_schema(empty) == SchemaStatus(None, NEWEST)
+    check_schema(empty)
+    TaskStore(empty).submit()
+
+
+def test_an_upgrade_of_what_is_current_changes_nothing(database: Database) -> None:
+    TaskStore(database).submit()
+    assert upgrade_schema(database).is_current
+    assert TaskStore(database).counts() == {"queued": 1}
+
+
+def test_tables_of_a_newer_program_are_refused_and_left_alone(database: Database) -> None:
+    with database.write() as (connection, _):
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for use in (check_schema, upgrade_schema, lambda one: downgrade_schema(one, None)):
+        with pytest.raises(DatabaseRefused, match="9999, newer than this flagrank"):
+            use(database)
+    assert read_schema_status(database) == SchemaStatus("9999", NEWEST)
+
+
+def test_without_tables_a_statement_says_what_to_do(empty: Database) -> None:
+    with pytest.raises(DatabaseRefused, match="flagrank db upgrade"):
+        TaskStore(empty).submit()
+
+
+def test_processes_that_upgrade_at_once_wait_for_each_other(empty: Database, url: str) -> None:
+    code = (
+        "import sys; from flagrank.storage.engine import open_database; "
+        "from flagrank.storage.schema import upgrade_schema; "
+        "print(upgrade_schema(open_database(sys.argv[1])).current)"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = sorted(process.communicate(timeout=60)[0].strip() for process in started)
+    assert said == sorted([*[NEWEST] * 3, "None"])
+    check_schema(empty)
