@@ -40,6 +40,7 @@ class TaskStore:
     """The ports of tasks on one database; each claim looks everywhere."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.intake = StoredTaskIntake(database)
         self.reading = StoredTaskReading(database)
         self.changes = StoredTaskChanges(database)

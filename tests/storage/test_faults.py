@@ -2,8 +2,8 @@
 
 import shutil
 import sqlite3
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -157,14 +157,13 @@ def test_sqlite_commits_reach_the_disk_before_they_return(embedded: Database) ->
     assert asked == ["wal", 2, 1]
 
 
-def test_threads_of_one_process_never_meet_a_lock(embedded: Database) -> None:
-    store = TaskStore(embedded)
-    threads = [threading.Thread(target=lambda: [store.submit() for _ in range(25)]) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_threads_of_one_process_never_meet_a_lock(file: Path) -> None:
+    database = open_database(embedded_url(file))
+    store = TaskStore(database)
+    with ThreadPoolExecutor(16) as threads:
+        assert len(list(threads.map(lambda _: store.submit(), range(400)))) == 400
     assert store.counts() == {"queued": 400}
+    database.close()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,24 @@
 """What operators see: structured logs and Prometheus metrics; no other room knows their libraries."""
 
-from flagrank.telemetry.logs import LogStyle, configure_logs, get_logger, set_request_id
-from flagrank.telemetry.metrics import Exposition, Metrics, Readings
+from flagrank.telemetry.exposition import Exposition, Readings, render_metrics, start_exporter
+from flagrank.telemetry.logs import Log, LogStyle, configure_logs, get_logger, set_request_id
+from flagrank.telemetry.metrics import DatabaseMetrics, Metrics, RequestMetrics, TaskMetrics
 from flagrank.telemetry.slots import Slots, create_slots_file
 
 __all__ = [
+    "DatabaseMetrics",
     "Exposition",
+    "Log",
     "LogStyle",
     "Metrics",
     "Readings",
+    "RequestMetrics",
     "Slots",
+    "TaskMetrics",
     "configure_logs",
     "create_slots_file",
     "get_logger",
+    "render_metrics",
     "set_request_id",
+    "start_exporter",
 ]

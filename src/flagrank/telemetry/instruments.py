@@ -15,7 +15,9 @@ Key = tuple[str, ...]  # the values of the labels, in their order
 class Counter:
     """A number that only grows, for each combination of labels; those that stayed 0 are not shown."""
 
-    def __init__(self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]) -> None:
+    def __init__(
+        self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]
+    ) -> None:
         self.name = name
         self._meaning = meaning
         self._labels = labels
@@ -25,7 +27,7 @@ class Counter:
         first = slots.deal(len(keys))
         self._places = {key: first + position for position, key in enumerate(keys)}
 
-    def add(self, key: Key, amount: float = 1) -> None:
+    def add(self, key: Key = (), amount: float = 1) -> None:
         """Count."""
         place = self._places[key]
         with self._lock:
@@ -44,7 +46,9 @@ class Counter:
 class Gauge:
     """A number of each process that may fall; a scrape shows their sum. A process begins with 0."""
 
-    def __init__(self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]) -> None:
+    def __init__(
+        self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]
+    ) -> None:
         self.name = name
         self._meaning = meaning
         self._labels = labels

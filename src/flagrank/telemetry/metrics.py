@@ -1,128 +1,129 @@
-"""The metrics of flagrank, by name: cheap to count, put into words when Prometheus asks."""
+"""The metrics of flagrank: who counts what, under which name."""
 
-from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable
 from itertools import product
-from typing import Literal
 
-import msgspec
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-
-from flagrank.telemetry.instruments import Counter, Gauge, Histogram, Key
+from flagrank.telemetry.instruments import Counter, Gauge, Histogram
 from flagrank.telemetry.slots import Slots
-from flagrank.triage.ports import ModelIdentity
-from flagrank.triage.task import TaskCounts, TaskStatus
+from flagrank.triage.task import TaskStatus
 
 OTHER = "other"  # a route or a status that is none of those known
 STATUSES = (
-    *(200, 201, 202, 204, 303, 304, 307),
+    *(200, 201, 202, 204, 303, 304, 307, 308),
     *(400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431),
     *(500, 503),
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
-Transaction = Literal["read", "write"]
 
+class RequestMetrics:
+    """What the server's entrance counts."""
 
-class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read at the time of a scrape and counted nowhere; `counts` is None where the store is away."""
-
-    reasons: Sequence[str]  # why this process is not ready
-    model: ModelIdentity | None
-    counts: TaskCounts | None
-    oldest_snapshot_seconds: float | None = None  # of the database's transactions; None where it can't tell
-
-
-class Exposition(msgspec.Struct, frozen=True):
-    """The answer to a scrape."""
-
-    content_type: str
-    body: bytes
-
-
-class Metrics:
-    """Counts what happens in this process; every method may be called from any thread.
-
-    Each takes under a microsecond, `render` some milliseconds.
-    """
-
-    def __init__(self, slots: Slots | None = None, routes: Iterable[str] = ()) -> None:
-        """`routes` are all that requests are counted by; any other is counted as `other`."""
-        slots = slots or Slots()
-        names = dict.fromkeys((*routes, OTHER))
+    def __init__(self, slots: Slots, routes: Iterable[str]) -> None:
+        """`routes` are those that requests are counted by; any other counts as `other`."""
+        names = (*dict.fromkeys(routes), OTHER)
         statuses = (*map(str, STATUSES), OTHER)
-        # The keys of the two are looked up here at once: the hot path makes no text and no tuple twice.
-        self._request_keys: dict[tuple[str, int], Key] = {
-            (route, status): (route, str(status)) for route, status in product(names, STATUSES)
-        }
-        self._route_keys: dict[str, Key] = {route: (route,) for route in names}
-        self._requests = Counter(
+        self.answers = Counter(
             slots,
             "flagrank_http_requests",
             "Requests answered.",
-            ("route", "status"),
-            list(product(names, statuses)),
+            labels=("route", "status"),
+            keys=list(product(names, statuses)),
         )
-        self._request_seconds = Histogram(
+        self.seconds = Histogram(
             slots,
             "flagrank_http_request_seconds",
             "Time from a request's head to the head of its answer.",
             SECONDS,
             labels=("route",),
-            keys=list(self._route_keys.values()),
+            keys=[(name,) for name in names],
         )
-        self._model_calls = Histogram(
+        # No text is made for a request: its keys are looked up by what the server has at hand.
+        self._route_keys = {name: (name,) for name in names}
+        self._keys = {(name, status): (name, str(status)) for name, status in product(names, STATUSES)}
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Take one answered request."""
+        if route not in self._route_keys:
+            route = OTHER
+        self.answers.add(self._keys.get((route, status)) or (route, OTHER))
+        self.seconds.observe(seconds, self._route_keys[route])
+
+
+class TaskMetrics:
+    """What intake, scorer and worker count."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.model_calls = Histogram(
             slots, "flagrank_model_call_reports", "Reports scored in one call of the model.", SIZES
         )
-        self._commits = Histogram(
-            slots, "flagrank_commit_tasks", "Tasks accepted in one commit.", SIZES
+        self.commits = Histogram(slots, "flagrank_commit_tasks", "Tasks accepted in one commit.", SIZES)
+        self.claims = Histogram(slots, "flagrank_claim_tasks", "Tasks claimed at once, where any was.", SIZES)
+        self.finished = Counter(
+            slots,
+            "flagrank_tasks_finished",
+            "Tasks that became final.",
+            labels=("status",),
+            keys=[(str(status),) for status in TaskStatus if status.is_final],
         )
-        self._claims = Histogram(slots, "flagrank_claim_tasks", "Tasks claimed at once by a worker.", SIZES)
-        final = [(str(status),) for status in TaskStatus if status.is_final]
-        self._finished = Counter(
-            slots, "flagrank_tasks_finished", "Tasks that became final.", ("status",), final
+        self.failed_attempts = Counter(
+            slots, "flagrank_task_failed_attempts", "Attempts that failed, those that are tried again too."
         )
-        self._failed_attempts = Counter(
-            slots, "flagrank_task_attempts_failed", "Attempts that failed; most are tried again.", (), [()]
+        self.lease_losses = Counter(
+            slots, "flagrank_lease_losses", "Tasks whose lease was lost before their result was written."
         )
-        self._lost_leases = Counter(
-            slots, "flagrank_lease_losses", "Tasks whose lease was over before their result was written.", (), [()]
+        self.workers = Gauge(
+            slots,
+            "flagrank_workers",
+            "Workers of this server, by how they learn what other processes submit.",
+            labels=("mode",),
+            keys=[("listening",), ("polling",)],
         )
-        self._database_waits = Histogram(
+
+    def set_worker_mode(self, *, is_listening: bool | None) -> None:
+        """Tell how this process's worker learns of work; None where it has stopped."""
+        self.workers.set(("listening",), is_listening is True)
+        self.workers.set(("polling",), is_listening is False)
+
+
+class DatabaseMetrics:
+    """What the storage counts."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.waits = Histogram(
             slots,
             "flagrank_database_wait_seconds",
             "Time until a connection, or SQLite's one writer, was free.",
             SECONDS,
         )
-        self._transactions = Histogram(
+        self.transactions = Histogram(
             slots,
             "flagrank_database_transaction_seconds",
-            "Time that a transaction took, without that wait.",
+            "Time that a transaction took after that wait, its commit included.",
             SECONDS,
             labels=("kind",),
             keys=[("read",), ("write",)],
         )
-        self._workers = Gauge(
-            slots,
-            "flagrank_workers",
-            "Workers of this server, by how they learn of work from other processes.",
-            ("mode",),
-            [("listening",), ("polling",)],
-        )
-        self._instruments = (
-            self._requests,
-            self._request_seconds,
-            self._model_calls,
-            self._commits,
-            self._claims,
-            self._finished,
-            self._failed_attempts,
-            self._lost_leases,
-            self._database_waits,
-            self._transactions,
-            self._workers,
+
+
+class Metrics:
+    """All that one process counts; any thread may count, and each time takes under a microsecond."""
+
+    def __init__(self, slots: Slots | None = None, routes: Iterable[str] = ()) -> None:
+        """`slots` are shared where the server has several processes: all give the same `routes`."""
+        slots = slots or Slots()
+        self.requests = RequestMetrics(slots, routes)
+        self.tasks = TaskMetrics(slots)
+        self.database = DatabaseMetrics(slots)
+
+    @property
+    def instruments(self) -> tuple[Counter | Gauge | Histogram, ...]:
+        """Every one, in the order of a scrape."""
+        requests, tasks, database = self.requests, self.tasks, self.database
+        return (
+            *(requests.answers, requests.seconds),
+            *(tasks.model_calls, tasks.commits, tasks.claims, tasks.finished),
+            *(tasks.failed_attempts, tasks.lease_losses, tasks.workers),
+            *(database.waits, database.transactions),
         )

@@ -1,0 +1,101 @@
+"""The answer to a scrape: what was counted, and what is read at that moment."""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+import msgspec
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from flagrank.telemetry.metrics import Metrics
+from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.task import TaskCounts
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read when Prometheus asks."""
+
+    is_ready: bool
+    model: ModelIdentity | None
+    counts: TaskCounts | None  # None where the store does not answer
+    oldest_snapshot_seconds: float | None = None  # None where the store has no such thing
+
+
+class Exposition(msgspec.Struct, frozen=True):
+    """A body and its Content-Type."""
+
+    content_type: str
+    body: bytes
+
+
+def render_metrics(metrics: Metrics, readings: Readings, accept: str = "") -> Exposition:
+    """Everything in Prometheus's text format, or in OpenMetrics where `Accept` asks for it.
+
+    Takes some milliseconds, and waits for nothing.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Scrape(metrics, lambda: readings))
+    encode, content_type = choose_encoder(accept)
+    return Exposition(content_type, encode(registry))
+
+
+def start_exporter(
+    metrics: Metrics, read: Callable[[], Readings], host: str, port: int
+) -> tuple[WSGIServer, Thread]:
+    """Answer scrapes from a thread, for a process that serves nothing else; `read` may block.
+
+    Shut the server down, then join the thread.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Scrape(metrics, read))
+    return start_http_server(port, host, registry)
+
+
+class _Scrape(Collector):
+    """A class because the library asks for one."""
+
+    def __init__(self, metrics: Metrics, read: Callable[[], Readings]) -> None:
+        self._metrics = metrics
+        self._read = read
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        readings = self._read()
+        yield from (instrument.collect() for instrument in self._metrics.instruments)
+        yield _gauge("flagrank_build_info", "The version that runs.", {"version": version("flagrank")}, 1)
+        yield _gauge(
+            "flagrank_ready", "Whether requests should be sent to this process.", {}, readings.is_ready
+        )
+        if readings.model:
+            labels = {"name": readings.model.name, "version": readings.model.version}
+            yield _gauge("flagrank_model_info", "The model that scores.", labels, 1)
+        yield from _describe_store(readings)
+
+
+def _describe_store(readings: Readings) -> Iterator[Metric]:
+    counts = readings.counts
+    yield _gauge("flagrank_store_up", "Whether the database answers.", {}, counts is not None)
+    if counts is not None:
+        tasks = GaugeMetricFamily("flagrank_tasks", "Tasks in the database.", labels=["status"])
+        for status, n in counts.by_status.items():
+            tasks.add_metric([status], n)
+        yield tasks
+        meaning = "How long the oldest queued task has been due."
+        yield _gauge("flagrank_backlog_age_seconds", meaning, {}, counts.oldest_queued_seconds)
+    if readings.oldest_snapshot_seconds is not None:
+        meaning = "Age of the oldest snapshot that keeps vacuum from removing dead rows."
+        yield _gauge(
+            "flagrank_database_oldest_snapshot_seconds", meaning, {}, readings.oldest_snapshot_seconds
+        )
+
+
+def _gauge(name: str, meaning: str, labels: Mapping[str, str], value: float) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=list(labels))
+    family.add_metric(list(labels.values()), value)
+    return family

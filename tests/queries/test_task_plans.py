@@ -1,0 +1,152 @@
+"""With a hundred thousand finished tasks, each hot query reads what it needs by an index."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from flagrank.storage.dialect import insert_rows
+from flagrank.storage.engine import Database, open_database
+from flagrank.storage.tables import State, task, task_reports
+from flagrank.storage.task_rows import submitted_row
+from flagrank.triage.errors import FlagrankError
+from flagrank.triage.task import ClaimLimit, Cursor, Receipt, TaskQuery, TaskStatus
+from tests.databases import KINDS, make_databases
+from tests.task_store import HOUR, TaskStore, ago, identifiers, key, submission
+
+FINISHED = 100_000
+BATCH = 5_000
+
+Ask = Callable[[TaskStore], object]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskStore]:
+    with make_databases(request.param, tmp_path_factory.mktemp("databases")) as make_url:
+        database = open_database(make_url())
+        fill(database)
+        yield TaskStore(database)
+        database.close()
+
+
+def fill(database: Database) -> None:
+    """Finished tasks of a month, one in a hundred failed; some are pending, some run."""
+    for first in range(0, FINISHED, BATCH):
+        rows = [
+            submitted_row(submission(key=key(f"k{n}")), ago(30 * 86_400 - 10 * n))
+            for n in range(first, first + BATCH)
+        ]
+        for number, row in enumerate(rows):
+            row["state"] = int(State.SUCCEEDED if number % 100 else State.FAILED)
+            row["finished_at"] = row["submitted_at"]
+        with database.write() as (connection, _):
+            insert_rows(connection, task, rows)
+            insert_rows(
+                connection, task_reports, [{"task_id": row["task_id"], "reports": b"[]"} for row in rows]
+            )
+    store = TaskStore(database)
+    store.submit(100)
+    store.claim()
+    store.submit(500)
+    if not database.is_embedded:  # SQLite chooses its plans without ever having counted
+        with database.write() as (connection, _):
+            connection.execute(text("ANALYZE"))
+
+
+@contextmanager
+def record_statements() -> Iterator[list[tuple[str, Any]]]:
+    statements: list[tuple[str, Any]] = []
+
+    def record(
+        _c: Connection, _cursor: object, statement: str, parameters: Any, _x: object, many: bool
+    ) -> None:  # noqa: ANN401, FBT001
+        if " task" in statement:
+            statements.append((statement, parameters[0] if many else parameters))
+
+    event.listen(Engine, "before_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", record)
+
+
+def explain(connection: Connection, statement: str, parameters: Any) -> list[str]:  # noqa: ANN401 - the driver's
+    """A line for each way in which the plan reads a table of tasks: how, and by which index."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        return [row[3] for row in rows if re.match("(SCAN|SEARCH) task(_reports)?( |$)", row[3])]
+    (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).one()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    return list(read_plan(plan[0]["Plan"]))
+
+
+def read_plan(node: dict[str, Any]) -> Iterator[str]:
+    table = node.get("Relation Name", "")
+    if "Index Name" in node:
+        yield f"INDEX {node['Index Name']}"
+    elif table in {"task", "task_reports"} and node["Node Type"] not in {"ModifyTable", "Bitmap Heap Scan"}:
+        yield f"{node['Node Type']} {table}"
+    for below in node.get("Plans", ()):
+        yield from read_plan(below)
+
+
+def claim(store: TaskStore) -> object:
+    return store.claims.release([one.lease for one in store.claim(ClaimLimit(50, 1_000))])
+
+
+def complete(store: TaskStore) -> object:
+    return store.finish(store.claim(ClaimLimit(50, 1_000)))
+
+
+def submit_again(store: TaskStore) -> object:
+    answers: list[Receipt | FlagrankError] = store.intake.submit([submission(key=key("k77"))])
+    return answers
+
+
+CURSOR = Cursor(ago(86_400), identifiers.make()[0])
+QUESTIONS: dict[str, tuple[Ask, set[str]]] = {
+    "claim": (claim, {"task_due", "task_leased"}),
+    "complete": (complete, {"task_due"}),
+    "seconds_until_due": (lambda store: store.claims.seconds_until_due(), {"task_due", "task_leased"}),
+    "count": (lambda store: store.reading.count_tasks(), {"task_due"}),
+    "first_page": (lambda store: store.reading.list_tasks(TaskQuery()), {"task_listed"}),
+    "later_page": (lambda store: store.reading.list_tasks(TaskQuery(cursor=CURSOR)), {"task_listed"}),
+    "since": (
+        lambda store: store.reading.list_tasks(TaskQuery(since=ago(99), until=ago(9))),
+        {"task_listed"},
+    ),
+    **{
+        f"page_of_{status}": (
+            lambda store, status=status: store.reading.list_tasks(TaskQuery(statuses=frozenset({status}))),
+            set(),
+        )
+        for status in TaskStatus
+    },
+    "one": (lambda store: store.reading.read_task(CURSOR.task_id), set()),
+    "final": (lambda store: store.reading.find_final([CURSOR.task_id]), set()),
+    "idempotency_key": (submit_again, {"task_idempotency"}),
+    "retention": (lambda store: store.retention.delete_finished(29 * 86_400, 100), {"task_finished"}),
+    "extend": (
+        lambda store: store.claims.extend([one.lease for one in store.claim(ClaimLimit(5, 9))], HOUR),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_it_reads_by_index(store: TaskStore, question: str) -> None:
+    ask, wanted = QUESTIONS[question]
+    with record_statements() as statements:
+        ask(store)
+    assert statements
+    steps = []
+    with store.database.read() as connection:
+        for statement, parameters in statements:
+            if not statement.startswith("INSERT INTO task_count"):
+                steps += explain(connection, statement, parameters)
+    assert [step for step in steps if "INDEX" not in step] == []
+    assert {name for name in wanted if not any(name in step for step in steps)} == set()
