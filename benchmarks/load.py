@@ -12,7 +12,7 @@ _RECEIVE_BYTES = 1 << 16
 
 
 class LoadFailed(Exception):
-    """The server did not answer a request with 200, or not at all: nothing that was measured counts."""
+    """The server did not answer a request as expected, or not at all: nothing that was measured counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,13 @@ def build_request(path: str, body: bytes, port: int) -> bytes:
 
 
 class LoadGenerator:
-    """Keeps one request in flight on each of its connections."""
+    """Keeps one request in flight on each of its connections, or as many as a pace asks for."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], connections: int) -> None:
+    def __init__(self, port: int, requests: Sequence[bytes], connections: int, *, status: int = 200) -> None:
         self._requests = cycle(requests)
         self._epoll = select.epoll()
-        self._connections = {c.fileno(): c for c in (_Connection(port) for _ in range(connections))}
+        opened = (_Connection(port, b"HTTP/1.1 %d " % status) for _ in range(connections))
+        self._connections = {connection.fileno(): connection for connection in opened}
         for descriptor in self._connections:
             self._epoll.register(descriptor, select.EPOLLIN)
 
@@ -71,6 +72,28 @@ class LoadGenerator:
             now = time.perf_counter()
         return Round(answered, now - start, read_cpu() - cpu)
 
+    def run_paced(self, seconds: float, per_second: float) -> int:
+        """Send at an even pace, however fast the answers come; instead of `start` and `run`.
+
+        Returns how many were answered: fewer than asked for where the connections did not suffice.
+        """
+        idle = list(self._connections.values())
+        sent = answered = 0
+        start = now = time.perf_counter()
+        while now - start < seconds or len(idle) < len(self._connections):
+            while idle and sent < min(now - start, seconds) * per_second:
+                self._send(idle.pop())
+                sent += 1
+            for descriptor, _ in self._epoll.poll(0.001):
+                connection = self._connections[descriptor]
+                if connection.unsent:
+                    self._send_rest(connection)
+                elif connection.receive():
+                    answered += 1
+                    idle.append(connection)
+            now = time.perf_counter()
+        return answered
+
     def finish(self) -> None:
         """Take the answers still due, so that the server is idle, and hang up."""
         waiting = {fd for fd, connection in self._connections.items()}
@@ -81,6 +104,10 @@ class LoadGenerator:
                     self._send_rest(connection)
                 elif connection.receive():
                     waiting.discard(descriptor)
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         for connection in self._connections.values():
             connection.close()
         self._epoll.close()
@@ -115,9 +142,10 @@ class LoadGenerator:
 
 
 class _Connection:
-    __slots__ = ("_due", "_received", "_socket", "unsent")
+    __slots__ = ("_due", "_expected", "_received", "_socket", "unsent")
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, expected: bytes) -> None:
+        self._expected = expected
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)  # noqa: FBT003 - its only parameter
@@ -142,7 +170,7 @@ class _Connection:
         """Take what has come; whether the answer is whole. The head of an answer comes in one piece."""
         data = self._socket.recv(_RECEIVE_BYTES)
         if not self._due:
-            if not data.startswith(b"HTTP/1.1 200 "):
+            if not data.startswith(self._expected):
                 raise LoadFailed(f"the server answered {data[:1000]!r}" if data else "the server hung up")
             self._due = data.index(b"\r\n\r\n") + 4 + _content_length(data)
         self._received += len(data)

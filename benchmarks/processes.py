@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,14 +58,14 @@ def running(
     port: int,
     ready_path: str,
     *,
-    core: int,
+    core: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run a server on `core` until the block ends; yields it once `ready_path` answers 200."""
+    """Run a server on `core`, or on all, until the block ends; yields it once `ready_path` answers 200."""
     BUILD.mkdir(parents=True, exist_ok=True)
     log_path = BUILD / "server.log"
     with log_path.open("wb") as log:
-        with pinned(core):
+        with pinned(core) if core is not None else nullcontext():
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
             )

@@ -1,0 +1,151 @@
+"""Clients of durable tasks over HTTP: one that submits all it can, one that waits, one that keeps a pace.
+
+`python -m benchmarks.task_client PORT PER_SECOND SECONDS` is the last one, as a process of its own.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.load import LoadFailed, LoadGenerator, Round, build_request
+from benchmarks.processes import PYTHON, Server
+from benchmarks.rows import request_bodies
+
+CONNECTIONS = 64
+PACED_CONNECTIONS = 16
+PACED_BODIES = 500
+PATIENCE_SECONDS = 120.0
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Tasks accepted, scored and readable, and the seconds from the first byte to the last score."""
+
+    tasks: int
+    seconds: float
+    accept_seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Tasks a second, from submission to readable scores."""
+        return self.tasks / self.seconds
+
+    @property
+    def accepted_per_second(self) -> float:
+        """Answers 202 a second, while workers score beside."""
+        return self.tasks / self.accept_seconds
+
+
+class TaskClient:
+    """One kept connection that submits, looks and waits."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+
+    def submit(self, body: bytes) -> str:
+        """Submit reports; the task's id."""
+        return str(self._ask("POST", "/predict", 202, body)["task_id"])
+
+    def wait(self, task_id: str) -> dict[str, Any]:
+        """The task once it is final; raises `LoadFailed` unless it has scores."""
+        task = self._ask("GET", f"/task/{task_id}?wait=60", 200)
+        if task["status"] != "succeeded" or not task["scores"]:
+            raise LoadFailed(f"a task ended otherwise than with scores: {task}")
+        return task
+
+    def count(self) -> dict[str, int]:
+        """How many tasks have each status."""
+        counts: dict[str, int] = self._ask("GET", "/task?limit=1", 200)["counts"]
+        return counts
+
+    def _ask(self, method: str, path: str, status: int, body: bytes | None = None) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"} if body else {}
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status != status:
+            raise LoadFailed(f"{method} {path}: {answer.status} {content[:1000]!r}")
+        parsed: dict[str, Any] = json.loads(content)
+        return parsed
+
+
+def submit_and_drain(server: Server, bodies: Sequence[bytes], seconds: float) -> Throughput:
+    """Submit on all connections in a closed loop for so long, then look until all have scores."""
+    client = TaskClient(server.port)
+    before = client.count()
+    load = LoadGenerator(
+        server.port,
+        [build_request("/predict", body, server.port) for body in bodies],
+        CONNECTIONS,
+        status=202,
+    )
+    start = time.perf_counter()
+    load.start()
+    accepted: Round = load.run(seconds, server.read_cpu)
+    load.finish()
+    done = wait_for_scores(client)
+    tasks = done - before["succeeded"]
+    if tasks != accepted.requests + CONNECTIONS:  # those in flight at the end were answered, too
+        raise LoadFailed(f"{accepted.requests + CONNECTIONS} tasks were accepted, {tasks} have scores")
+    return Throughput(tasks, time.perf_counter() - start, accepted.seconds)
+
+
+def wait_for_scores(client: TaskClient) -> int:
+    """Wait until nothing is queued or running; how many have succeeded in all. Raises where one failed."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        counts = client.count()
+        if counts["failed"]:
+            raise LoadFailed(f"tasks failed: {counts}")
+        if not counts["queued"] + counts["running"]:
+            return counts["succeeded"]
+        time.sleep(_LOOK_SECONDS)
+    raise LoadFailed(f"not all tasks have scores after {PATIENCE_SECONDS:g} s: {client.count()}")
+
+
+def time_tasks(port: int, bodies: Sequence[bytes], tasks: int, pause_seconds: float) -> list[float]:
+    """Seconds from the 202 to an answer with scores, of one task after another."""
+    client = TaskClient(port)
+    seconds = []
+    for number in range(tasks):
+        task_id = client.submit(bodies[number % len(bodies)])
+        accepted = time.perf_counter()
+        client.wait(task_id)
+        seconds.append(time.perf_counter() - accepted)
+        time.sleep(pause_seconds)
+    return seconds
+
+
+@contextmanager
+def paced_load(port: int, per_second: float, seconds: float) -> Iterator[None]:
+    """One-report tasks at an even pace from another process while the block runs; it must outlast it."""
+    command = [PYTHON, "-m", "benchmarks.task_client", str(port), str(per_second), str(seconds)]
+    with subprocess.Popen(command) as process:
+        time.sleep(1)  # until it is under way
+        yield
+        if process.poll() is not None:
+            raise LoadFailed("the load beside ended too early; nothing that was measured counts")
+        if process.wait():
+            raise LoadFailed("the load beside failed")
+
+
+def main(port: int, per_second: float, seconds: float) -> None:
+    """Keep the pace; fails where fewer than nine tenths of the tasks could be sent."""
+    bodies = request_bodies(1, PACED_BODIES)
+    requests = [build_request("/predict", body, port) for body in bodies]
+    load = LoadGenerator(port, requests, PACED_CONNECTIONS, status=202)
+    answered = load.run_paced(seconds, per_second)
+    load.close()
+    if answered < 0.9 * per_second * seconds:
+        sys.exit(f"{answered} tasks were accepted in {seconds:g} s, {per_second:g} a second were meant")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
