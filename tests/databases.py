@@ -38,7 +38,9 @@ def copy_files(folder: Path) -> MakeUrl:
     numbers = count()
 
     def make() -> str:
-        return embedded_url(shutil.copy(template, folder / f"{next(numbers)}.db"))
+        file = folder / f"{next(numbers)}.db"
+        shutil.copy(template, file)
+        return embedded_url(file)
 
     return make
 

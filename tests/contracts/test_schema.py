@@ -51,7 +51,7 @@ def test_the_tables_are_those_that_the_statements_expect(database: Database) -> 
 
 def test_an_empty_database_is_refused_then_upgraded_then_used(empty: Database) -> None:
     assert read_schema_status(empty) == SchemaStatus(None, NEWEST)
-    with pytest.raises(DatabaseRefused, match="no tables.*flagrank db upgrade"):
+    with pytest.raises(DatabaseRefused, match=r"no tables.*flagrank db upgrade"):
         check_schema(empty)
     assert upgrade_schema(empty) == SchemaStatus(None, NEWEST)
     check_schema(empty)

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import pytest
 
 from flagrank.storage.engine import Database
@@ -71,7 +73,7 @@ def test_a_failed_task_runs_again_with_all_its_attempts(store: TaskStore) -> Non
 
 
 @pytest.mark.parametrize("run_at", [None, FAR])
-def test_a_waiting_task_is_not_retried(store: TaskStore, run_at: None) -> None:
+def test_a_waiting_task_is_not_retried(store: TaskStore, run_at: datetime | None) -> None:
     (task_id,) = store.accept([submission(run_at=run_at)])
     with pytest.raises(TaskConflict, match="queued" if run_at is None else "scheduled"):
         store.changes.retry(task_id)

@@ -1,1 +1,1 @@
-"""Storage: the ports of tasks, models and keys on SQLite and PostgreSQL; knows tables, opens no socket itself."""
+"""Storage: the ports of tasks, models and keys, on SQLite and on PostgreSQL by the same statements."""

@@ -84,7 +84,7 @@ class StoredApiKeys:
             return connection.execute(select(api_key.c.key_id).limit(1)).first() is not None
 
 
-def _read_row(row: Row[Any]) -> ApiKey:
+def _read_row(row: Row[*tuple[Any, ...]]) -> ApiKey:
     return ApiKey(
         key_id=row.key_id,
         name=row.name,

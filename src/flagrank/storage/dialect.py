@@ -71,7 +71,8 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return _EPOCH + value * _MICROSECOND
+            microseconds: int = value
+            return _EPOCH + microseconds * _MICROSECOND
         in_utc: datetime = value.astimezone(UTC)
         return in_utc
 
@@ -88,11 +89,15 @@ class Identifier(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401 - driver's type
         """What the driver takes."""
-        return pack_identifier(value) if value is not None and dialect.name == "sqlite" else value
+        if value is None or dialect.name != "sqlite":
+            return value
+        return pack_identifier(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401 - the same
         """What the driver gave, as we write it."""
-        return unpack_identifier(value) if value is not None and dialect.name == "sqlite" else value
+        if value is None or dialect.name != "sqlite":
+            return None if value is None else str(value)
+        return unpack_identifier(value)
 
 
 class Fault(Enum):
@@ -203,11 +208,11 @@ def insert_new_rows(connection: Connection, table: Table, rows: Rows, unique: In
 
 
 def update_rows(connection: Connection, table: Table, rows: Rows) -> None:
-    """Set columns of rows found by their primary key, which each of the given rows has beside its new values."""
+    """Give rows new values; each of `rows` has those and the primary key of its row."""
     (key,) = table.primary_key
     names = tuple(name for name in rows[0] if name != key.name)
     if connection.dialect.name == "sqlite":
-        values = {name: bindparam(f"new_{name}") for name in names}
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         renamed = [{f"new_{name}": value for name, value in row.items()} for row in rows]
         connection.execute(update(table).where(key == bindparam(f"new_{key.name}")).values(values), renamed)
     else:
@@ -219,8 +224,8 @@ def _columns_of(rows: Rows) -> dict[str, list[Any]]:
 
 
 @cache
-def _select_given(table: Table, names: tuple[str, ...]) -> Select[Any]:
-    """Rows that come as one array a column: half the time of a statement a row, and no limit to their number."""
+def _select_given(table: Table, names: tuple[str, ...]) -> Select[*tuple[Any, ...]]:
+    """Rows that come as one array a column: half the time of a statement a row, or less."""
     arrays = [bindparam(f"given_{name}", type_=ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*names).render_derived(name="given")
     return select(*(given.c[name] for name in names))

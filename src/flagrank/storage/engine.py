@@ -172,7 +172,8 @@ def _describe(fault: Fault) -> FlagrankError:
             )
         case Fault.NO_TABLES | Fault.DAMAGED:
             return DatabaseRefused(
-                f"The database can't be used: {fault.value}. Run `flagrank db status`, then `flagrank db upgrade`."
+                f"The database can't be used: {fault.value}. "
+                "Run `flagrank db status`, then `flagrank db upgrade`."
             )
         case _:
             return StoreUnavailable(f"The database can't be used now: {fault.value}. Try again later.")

@@ -106,7 +106,7 @@ def _store_artifact(connection: Connection, sha256: str, content: bytes) -> None
         )
 
 
-def _find(connection: Connection, version: int) -> Row[Any]:
+def _find(connection: Connection, version: int) -> Row[*tuple[Any, ...]]:
     row = None
     if 0 < version < _NO_VERSION:
         row = connection.execute(select(model).where(model.c.version == version)).one_or_none()
@@ -117,17 +117,17 @@ def _find(connection: Connection, version: int) -> Row[Any]:
     return row
 
 
-def _find_champion(connection: Connection) -> Row[Any] | None:
+def _find_champion(connection: Connection) -> Row[*tuple[Any, ...]] | None:
     return connection.execute(select(model).where(model.c.role == ModelRole.CHAMPION.value)).one_or_none()
 
 
-def _give_role(connection: Connection, version: int, role: ModelRole) -> Row[Any]:
+def _give_role(connection: Connection, version: int, role: ModelRole) -> Row[*tuple[Any, ...]]:
     return connection.execute(
         update(model).where(model.c.version == version).values(role=role.value).returning(model)
     ).one()
 
 
-def _read_row(row: Row[Any]) -> PublishedModel:
+def _read_row(row: Row[*tuple[Any, ...]]) -> PublishedModel:
     return PublishedModel(
         name=row.name,
         version=row.version,

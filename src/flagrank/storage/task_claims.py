@@ -155,7 +155,7 @@ class StoredTaskClaims:
 
 
 def _take(
-    transaction: Transaction, group: Sequence[Row[Any]], lease_seconds: float, *, was_lost: bool
+    transaction: Transaction, group: Sequence[Row[*tuple[Any, ...]]], lease_seconds: float, *, was_lost: bool
 ) -> list[ClaimedTask]:
     """Lease the tasks of a group, whose rows are locked; in the order of the group."""
     if not group:

@@ -97,6 +97,6 @@ def _answer_again(submission: Submission, earlier: _Earlier | None) -> Receipt |
     stands, fingerprint = earlier
     if submission.idempotency is None or submission.idempotency.fingerprint != fingerprint:
         return IdempotencyConflict(
-            "The Idempotency-Key was sent before with another body or query. Send a new key with a new request."
+            "The Idempotency-Key was sent before with other body or query. Send a new request with a new key."
         )
     return Receipt(stands, is_new=False)

@@ -4,12 +4,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal, literal_column, select, tuple_, union_all
+from sqlalchemy import Integer, Select, bindparam, func, literal, literal_column, select, tuple_, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from flagrank.storage.dialect import Moment, read_clock
 from flagrank.storage.engine import Database
-from flagrank.storage.tables import IS_FINAL, State, is_state, task, task_count, task_reports
+from flagrank.storage.tables import (
+    IS_FINAL,
+    State,
+    is_state,
+    task,
+    task_count,
+    task_reports,
+)
 from flagrank.storage.task_rows import (
     DETAIL_COLUMNS,
     TASK_COLUMNS,
@@ -92,7 +99,7 @@ class StoredTaskReading:
         return {text for text in task_ids if parse_identifier(text) not in still}
 
 
-def select_page(query: TaskQuery, now: datetime) -> Select[Any]:
+def select_page(query: TaskQuery, now: datetime) -> Select[*tuple[Any, ...]]:
     """The newest rows that match, one more than the page has.
 
     Each state is read by itself from the index, newest first, so that none hides behind millions of another.
@@ -111,7 +118,9 @@ def select_page(query: TaskQuery, now: datetime) -> Select[Any]:
     )
 
 
-def _select_newest(query: TaskQuery, state: State, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _select_newest(
+    query: TaskQuery, state: State, conditions: Sequence[ColumnElement[bool]]
+) -> Select[*tuple[Any, ...]]:
     return (
         select(*TASK_COLUMNS)
         .where(is_state(state), *conditions)
@@ -142,19 +151,19 @@ def _filter_due(wanted: Collection[TaskStatus], now: datetime) -> list[ColumnEle
     return []
 
 
-def select_counts(now: datetime) -> Select[Any]:
+def select_counts(now: datetime) -> Select[*tuple[Any, ...]]:
     """Rows of (state, n, earliest due_at): those that are not final are counted, the others looked up."""
     pending = [
         select(
-            literal_column(str(kind)).label("kind"),
+            literal_column(str(kind), Integer).label("kind"),
             func.count().label("n"),
             func.min(task.c.due_at).label("oldest"),
         ).where(is_state(State.PENDING), condition)
         for kind, condition in ((_SCHEDULED, task.c.due_at > now), (_QUEUED, task.c.due_at <= now))
     ]
-    running = select(literal_column(str(int(State.RUNNING))), func.count(), literal(None, Moment)).where(
-        is_state(State.RUNNING)
-    )
+    running = select(
+        literal_column(str(int(State.RUNNING)), Integer), func.count(), literal(None, Moment)
+    ).where(is_state(State.RUNNING))
     final = select(task_count.c.state, func.sum(task_count.c.n), literal(None, Moment)).group_by(
         task_count.c.state
     )

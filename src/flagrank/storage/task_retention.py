@@ -31,8 +31,8 @@ class StoredTaskRetention:
         return len(rows)
 
 
-def select_old(before: datetime, limit: int) -> Select[Any]:
-    """The tasks that ended first, before that time, but for those that someone else deletes or retries now."""
+def select_old(before: datetime, limit: int) -> Select[*tuple[Any, ...]]:
+    """The tasks that ended first, before that time, without those that someone else changes now."""
     return (
         select(task.c.task_id, task.c.state)
         .where(IS_FINAL, task.c.finished_at <= before)

@@ -70,7 +70,7 @@ def read_status(state: State, due_at: datetime, now: datetime) -> TaskStatus:
             assert_never(state)
 
 
-def read_task_row(row: Row[Any], now: datetime) -> Task:
+def read_task_row(row: Row[*tuple[Any, ...]], now: datetime) -> Task:
     """The task of a row that has `TASK_COLUMNS`."""
     return Task(
         task_id=row.task_id,
@@ -87,7 +87,7 @@ def read_task_row(row: Row[Any], now: datetime) -> Task:
     )
 
 
-def read_detail_row(row: Row[Any], reports: bytes, now: datetime) -> TaskDetail:
+def read_detail_row(row: Row[*tuple[Any, ...]], reports: bytes, now: datetime) -> TaskDetail:
     """The task and results of a row that has `DETAIL_COLUMNS`, and the ids of its reports."""
     return TaskDetail(
         task=read_task_row(row, now),

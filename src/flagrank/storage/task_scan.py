@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, literal_column, select, union_all
+from sqlalchemy import BindParameter, Row, bindparam, literal_column, select, union_all
 
 from flagrank.storage.dialect import Moment
 from flagrank.storage.tables import State, is_state, task
@@ -20,10 +20,10 @@ _NUMBERS = tuple(sorted(PRIORITY_NUMBERS.values()))
 
 _CANDIDATE = (task.c.task_id, task.c.n_reports, task.c.group_size, task.c.priority, task.c.due_at)
 _NOW = bindparam("now", type_=Moment)
-_MOST = bindparam("most")
+_MOST: BindParameter[int] = bindparam("most")
 _LEASED_FROM = bindparam("leased_from", type_=Moment)
-# One range of the index for each priority: in a single one, tasks of a high priority that are scheduled for later
-# would be passed over each time.
+# One range of the index for each priority: in a single one, tasks of a high priority that are scheduled for
+# later would be passed over each time.
 _RANGES = [
     (
         is_state(State.PENDING),
@@ -76,9 +76,9 @@ SELECT_EARLIEST = union_all(
 class TaskScan:
     """Remembers how far the claims of one worker have come.
 
-    Index entries of claimed tasks stay until vacuum, which one old snapshot holds off: a scan from the beginning
-    would pass over all of them, each time. Whatever comes in behind (a task given back, a slow commit) is
-    found by a full scan, which there is every few seconds.
+    Index entries of claimed tasks stay until vacuum, which one old snapshot holds off: a scan from the
+    beginning would pass over all of them, each time. Whatever comes in behind (a task given back, a slow
+    commit) is found by a full scan, which there is every few seconds.
     """
 
     def __init__(self, full_scan_seconds: float = FULL_SCAN_SECONDS) -> None:
@@ -94,7 +94,9 @@ class TaskScan:
         starts = {_name(number): start for number, start in self._due_from.items()}
         return {"now": now, "leased_from": now - _LOST_SLACK, **starts}
 
-    def advance(self, candidates: Sequence[Row[Any]], *, taken: int, limit: int, now: datetime) -> None:
+    def advance(
+        self, candidates: Sequence[Row[*tuple[Any, ...]]], *, taken: int, limit: int, now: datetime
+    ) -> None:
         """Note what a scan of due tasks found, and how many of the first of them were taken."""
         last = candidates[taken - 1] if taken else None
         is_drained = taken == len(candidates) < limit

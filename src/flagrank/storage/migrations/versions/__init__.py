@@ -1,0 +1,1 @@
+"""One module a version; schema.py names the newest."""
