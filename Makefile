@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE := $(wildcard src tests tools benchmarks)
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help serve setup test check bench model lock
+.PHONY: help serve setup test check bench bench-full model lock
 
 help:
 	@echo "make serve   install what serving needs, answer on port $(PORT) (PORT=, DATA_DIR=)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test    setup, then every test suite, on each Python this machine has"
 	@echo "make check   setup, then format, lint, sizes, spelling, dead code, dependencies, layers, types"
 	@echo "make bench   setup, then speed and quality, measured side by side"
+	@echo "make bench-full   setup, then tasks on PgQueuer and Celery, and with ten million rows (half an hour)"
 	@echo "make model   setup, then train the bundled model again on synthetic reports (MODEL_DIR=)"
 	@echo "make lock    setup, then requirements/*.txt from pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "PYTHON=python3.12 chooses the interpreter that .venv/ is made from."
@@ -44,6 +45,9 @@ check: setup
 bench: setup
 	@$(BIN)/python -m benchmarks
 
+bench-full: setup
+	@$(BIN)/python -m benchmarks full
+
 # The date stands in the package; fixed, so that the same locks and Python make the same bytes.
 model: export SOURCE_DATE_EPOCH := 1767225600
 model: setup
@@ -54,6 +58,9 @@ model: setup
 lock: setup
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group test -o requirements/all.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group build -c requirements/all.txt -o requirements/serve.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group build -c requirements/all.txt -o requirements/build.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra postgres -c requirements/all.txt -o requirements/container.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group peers -c requirements/all.txt -o requirements/peers.txt
 
 # The package itself comes after its locked needs, hatchling among them, so nothing is fetched without a hash.
 .venv/serve.stamp: requirements/serve.txt pyproject.toml

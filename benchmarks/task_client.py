@@ -8,13 +8,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.load import LoadFailed, LoadGenerator, Round, build_request
-from benchmarks.processes import PYTHON, Server
+from benchmarks.load import LoadFailed, LoadGenerator, build_request
+from benchmarks.processes import PYTHON
 from benchmarks.rows import request_bodies
 
 CONNECTIONS = 64
@@ -60,10 +60,12 @@ class TaskClient:
             raise LoadFailed(f"a task ended otherwise than with scores: {task}")
         return task
 
-    def count(self) -> dict[str, int]:
-        """How many tasks have each status."""
+    def count_scored(self) -> int:
+        """How many tasks have succeeded; raises `LoadFailed` where one has not."""
         counts: dict[str, int] = self._ask("GET", "/task?limit=1", 200)["counts"]
-        return counts
+        if counts["failed"] or counts["cancelled"]:
+            raise LoadFailed(f"tasks ended otherwise than with scores: {counts}")
+        return counts["succeeded"]
 
     def _ask(self, method: str, path: str, status: int, body: bytes | None = None) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"} if body else {}
@@ -76,38 +78,35 @@ class TaskClient:
         return parsed
 
 
-def submit_and_drain(server: Server, bodies: Sequence[bytes], seconds: float) -> Throughput:
-    """Submit on all connections in a closed loop for so long, then look until all have scores."""
-    client = TaskClient(server.port)
-    before = client.count()
-    load = LoadGenerator(
-        server.port,
-        [build_request("/predict", body, server.port) for body in bodies],
-        CONNECTIONS,
-        status=202,
-    )
+def submit_and_drain(
+    port: int, bodies: Sequence[bytes], seconds: float, count: Callable[[], int] | None = None
+) -> Throughput:
+    """Submit on all connections in a closed loop for so long, then look until all have scores.
+
+    `count` tells how many tasks have scores, where it is not our own server that knows.
+    """
+    count = count or TaskClient(port).count_scored
+    before = count()
+    requests = [build_request("/predict", body, port) for body in bodies]
+    load = LoadGenerator(port, requests, CONNECTIONS, status=202)
     start = time.perf_counter()
     load.start()
-    accepted: Round = load.run(seconds, server.read_cpu)
+    accepted = load.run(seconds, lambda: 0.0)
     load.finish()
-    done = wait_for_scores(client)
-    tasks = done - before["succeeded"]
-    if tasks != accepted.requests + CONNECTIONS:  # those in flight at the end were answered, too
-        raise LoadFailed(f"{accepted.requests + CONNECTIONS} tasks were accepted, {tasks} have scores")
+    tasks = accepted.requests + CONNECTIONS  # those in flight at the end are answered, too
+    wait_until_scored(count, before + tasks)
     return Throughput(tasks, time.perf_counter() - start, accepted.seconds)
 
 
-def wait_for_scores(client: TaskClient) -> int:
-    """Wait until nothing is queued or running; how many have succeeded in all. Raises where one failed."""
+def wait_until_scored(count: Callable[[], int], tasks: int) -> None:
+    """Look until exactly so many tasks have scores; raises `LoadFailed` where they don't in time."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until:
-        counts = client.count()
-        if counts["failed"]:
-            raise LoadFailed(f"tasks failed: {counts}")
-        if not counts["queued"] + counts["running"]:
-            return counts["succeeded"]
+    while (scored := count()) < tasks:
+        if time.monotonic() > until:
+            raise LoadFailed(f"{scored} tasks of {tasks} have scores after {PATIENCE_SECONDS:g} s")
         time.sleep(_LOOK_SECONDS)
-    raise LoadFailed(f"not all tasks have scores after {PATIENCE_SECONDS:g} s: {client.count()}")
+    if scored > tasks:
+        raise LoadFailed(f"{tasks} tasks were accepted, {scored} have scores")
 
 
 def time_tasks(port: int, bodies: Sequence[bytes], tasks: int, pause_seconds: float) -> list[float]:

@@ -70,11 +70,11 @@ def measure(database: TaskDatabase, package: Path) -> Measured:
         grouped = pass_tasks(store, bodies[1][0], group=GROUP, seconds=ROUND_SECONDS)
         alone = pass_tasks(store, bodies[1][0], group=1, seconds=ROUND_SECONDS)
     with serve(database, package) as server:
-        submit_and_drain(server, bodies[1], WARM_SECONDS)
+        submit_and_drain(server.port, bodies[1], WARM_SECONDS)
         idle = time_tasks(server.port, bodies[1], PROBES, PAUSE_SECONDS)
         answered = _answer_at_once(server, bodies[1])
-        one = _median(server, bodies[1])
-        thousand = _median(server, bodies[1_000])
+        one = measure_median(server.port, bodies[1])
+        thousand = measure_median(server.port, bodies[1_000])
         with paced_load(server.port, one.per_second / 2, LOADED_SECONDS):
             loaded = time_tasks(server.port, bodies[1], PROBES, PAUSE_SECONDS)
     return Measured(database, answered, one, thousand, idle, loaded, grouped, alone)
@@ -85,8 +85,9 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
-def _median(server: Server, bodies: Sequence[bytes]) -> Throughput:
-    rounds = [submit_and_drain(server, bodies, ROUND_SECONDS) for _ in range(ROUNDS)]
+def measure_median(port: int, bodies: Sequence[bytes]) -> Throughput:
+    """The median of some rounds on our own server."""
+    rounds = [submit_and_drain(port, bodies, ROUND_SECONDS) for _ in range(ROUNDS)]
     rates = ", ".join(f"{one.per_second:,.0f}" for one in rounds)
     progress.print(f"  tasks/s in each round: {rates}")
     return sorted(rounds, key=lambda one: one.per_second)[ROUNDS // 2]
