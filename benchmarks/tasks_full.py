@@ -25,11 +25,11 @@ FEW, MANY = 10, 10_000_000
 HISTORY_ROUNDS = 5
 LOOKS = 50
 HOW = (
-    "One-report tasks, accepted, scored and readable: their number by the time from the first one sent to the "
-    f"last score written. Medians of {ROUNDS} rounds, contenders in turn, all scoring with our decoder, columns "
-    f"and session ({TREES} trees of depth {DEPTH}); everything shares two processors. PgQueuer: one worker that "
-    "claims 100 at once, 32 connections, results in a table, logged tables, a route that checks nothing. Celery: "
-    f"{race.CELERY_PROCESSES} worker processes, late acknowledgement, results in Redis, no HTTP."
+    "One-report tasks, accepted, scored and readable: their number by the time from the first one sent to "
+    f"the last score written. Medians of {ROUNDS} rounds, contenders in turn; everything shares two processors. "
+    f"All score with our decoder, columns and session ({TREES} trees of depth {DEPTH}). PgQueuer: one worker "
+    "that claims 100 at once, 32 connections, results in a table, logged tables, a route that checks nothing. "
+    f"Celery: {race.CELERY_PROCESSES} worker processes, late acknowledgement, results in Redis, no HTTP."
 )
 
 
