@@ -175,9 +175,7 @@ class ModelColumns(TypedColumns):
 model = Table("model", metadata, ModelColumns)
 
 _IS_CHAMPION = model.c.role == literal_column("'champion'")
-ONE_CHAMPION = Index(
-    "model_champion", model.c.role, unique=True, postgresql_where=_IS_CHAMPION, sqlite_where=_IS_CHAMPION
-)
+Index("model_champion", model.c.role, unique=True, postgresql_where=_IS_CHAMPION, sqlite_where=_IS_CHAMPION)
 
 
 class ApiKeyColumns(TypedColumns):
