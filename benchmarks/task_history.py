@@ -36,7 +36,8 @@ def _fill_postgresql(url: str, tasks: int, first: int) -> None:
         sql.SQL(
             "CREATE TEMPORARY TABLE made AS SELECT "
             "(lpad(to_hex({first} + n * {spread}), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid "
-            "AS id, to_timestamp(({first} + n * {spread}) / 1000.0) AS at FROM generate_series(1, {tasks}) AS n"
+            "AS id, to_timestamp(({first} + n * {spread}) / 1000.0) AS at "
+            "FROM generate_series(1, {tasks}) AS n"
         ),
         sql.SQL(
             "INSERT INTO task (task_id, due_at, submitted_at, started_at, finished_at, {kept}) "

@@ -26,9 +26,9 @@ HISTORY_ROUNDS = 5
 LOOKS = 50
 HOW = (
     "One-report tasks, accepted, scored and readable: their number by the time from the first one sent to "
-    f"the last score written. Medians of {ROUNDS} rounds, contenders in turn; everything shares two processors. "
+    f"the last score written. Medians of {ROUNDS} rounds, contenders in turn; all share two processors. "
     f"All score with our decoder, columns and session ({TREES} trees of depth {DEPTH}). PgQueuer: one worker "
-    "that claims 100 at once, 32 connections, results in a table, logged tables, a route that checks nothing. "
+    "that claims 100 at once, 32 connections, results in a table, logged tables, a route without checks. "
     f"Celery: {race.CELERY_PROCESSES} worker processes, late acknowledgement, results in Redis, no HTTP."
 )
 
