@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Table,
     Update,
     Uuid,
+    any_,
     bindparam,
     event,
     func,
@@ -31,6 +34,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
@@ -182,6 +188,26 @@ def read_clock(connection: Connection) -> datetime:
     return now.astimezone(UTC)
 
 
+class Among(FunctionElement[bool]):
+    """Whether a column is one of the values of a parameter, which in PostgreSQL is an array."""
+
+    name = "among"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], parameter: str) -> None:
+        super().__init__(
+            column.in_(bindparam(parameter, expanding=True)),
+            column == any_(bindparam(parameter, type_=ARRAY(column.type))),
+        )
+
+
+@compiles(Among)
+def _compile_among(element: Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - passed on
+    in_list, in_array = element.clauses
+    return compiler.process(in_list if compiler.dialect.name == "sqlite" else in_array, **options)
+
+
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
@@ -207,16 +233,17 @@ def insert_new_rows(connection: Connection, table: Table, rows: Rows, unique: In
     return set(connection.scalars(insert, _columns_of(rows)))
 
 
-def update_rows(connection: Connection, table: Table, rows: Rows) -> None:
-    """Give rows new values; each of `rows` has those and the primary key of its row."""
+def update_rows(connection: Connection, table: Table, rows: Rows, same: Mapping[str, Any]) -> None:
+    """Give rows new values: each of `rows` has its own and its primary key, `same` has those of all."""
     (key,) = table.primary_key
     names = tuple(name for name in rows[0] if name != key.name)
     if connection.dialect.name == "sqlite":
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         renamed = [{f"new_{name}": value for name, value in row.items()} for row in rows]
-        connection.execute(update(table).where(key == bindparam(f"new_{key.name}")).values(values), renamed)
+        one = update(table).where(key == bindparam(f"new_{key.name}"))
+        connection.execute(one.values({**values, **same}), renamed)
     else:
-        connection.execute(_update_from_given(table, names), _columns_of(rows))
+        connection.execute(_update_from_given(table, names).values(dict(same)), _columns_of(rows))
 
 
 def _columns_of(rows: Rows) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from flagrank.storage.dialect import Moment, read_clock, update_rows
+from flagrank.storage.dialect import Among, Moment, read_clock, update_rows
 from flagrank.storage.engine import Database, Transaction
 from flagrank.storage.tables import State, is_state, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
@@ -32,7 +32,7 @@ from flagrank.triage.task import (
 
 _TAKE = (
     update(task)
-    .where(task.c.task_id.in_(bindparam("group", expanding=True)))
+    .where(Among(task.c.task_id, "group"))
     .values(
         state=int(State.RUNNING),
         lease_no=task.c.lease_no + 1,
@@ -53,12 +53,12 @@ _TAKE = (
     )
 )
 _SELECT_REPORTS = select(task_reports.c.task_id, task_reports.c.reports).where(
-    task_reports.c.task_id.in_(bindparam("group", expanding=True))
+    Among(task_reports.c.task_id, "group")
 )
 _LOCK_HELD = (
     select(task.c.task_id, task.c.lease_no, task.c.failed_attempts)
     .where(
-        task.c.task_id.in_(bindparam("leased", expanding=True)),
+        Among(task.c.task_id, "leased"),
         is_state(State.RUNNING),
         task.c.lease_until > bindparam("now", type_=Moment),
     )
@@ -112,10 +112,6 @@ class StoredTaskClaims:
             rows = [
                 {
                     "task_id": completion.lease.task_id,
-                    "state": int(State.SUCCEEDED),
-                    "finished_at": now,
-                    "lease_until": None,
-                    "error": None,
                     "model_name": completion.model.name,
                     "model_version": completion.model.version,
                     "scores": pack_numbers(completion.scores),
@@ -124,8 +120,14 @@ class StoredTaskClaims:
                 for completion in completions
                 if completion.lease.task_id in held
             ]
+            written = {
+                "state": int(State.SUCCEEDED),
+                "finished_at": now,
+                "lease_until": None,
+                "error": None,
+            }
             if rows:
-                update_rows(connection, task, rows)
+                update_rows(connection, task, rows, written)
                 count_final(connection, self._slot, {State.SUCCEEDED: len(rows)})
         return set(held)
 
@@ -133,13 +135,15 @@ class StoredTaskClaims:
         """See the port."""
         with self._database.write() as (connection, now):
             held = _lock_held(connection, [failure.lease for failure in failures], now)
-            written = [failure for failure in failures if failure.lease.task_id in held]
-            for_good = [failure for failure in written if failure.retry_seconds is None]
-            if written:
-                update_rows(
-                    connection, task, [_failed_row(one, held[one.lease.task_id], now) for one in written]
-                )
-                count_final(connection, self._slot, {State.FAILED: len(for_good)})
+            rows = [
+                _failed_row(failure, held[failure.lease.task_id], now)
+                for failure in failures
+                if failure.lease.task_id in held
+            ]
+            if rows:
+                update_rows(connection, task, rows, {"lease_until": None, "group_size": 0})
+                failed = sum(row["state"] == State.FAILED for row in rows)
+                count_final(connection, self._slot, {State.FAILED: failed})
         return set(held)
 
     def release(self, leases: Sequence[Lease]) -> set[str]:
@@ -212,8 +216,6 @@ def _failed_row(failure: Failure, failed_attempts: int, now: datetime) -> dict[s
         "state": int(State.FAILED if is_final else State.PENDING),
         "due_at": now + timedelta(seconds=failure.retry_seconds or 0),
         "finished_at": now if is_final else None,
-        "lease_until": None,
         "failed_attempts": failed_attempts + 1,
-        "group_size": 0,
         "error": msgspec.json.encode(failure.error),
     }
