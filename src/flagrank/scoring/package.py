@@ -127,6 +127,10 @@ def read_package(path: Path) -> Package:
 
     Raises `PackageRefused` where a file is missing, too large, wrongly hashed, or not what the format says.
     """
+    return _read_any(path, lambda read: read)
+
+
+def _read_any(path: Path, wrap: Callable[[_Read], _Read]) -> Package:
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
@@ -134,9 +138,39 @@ def read_package(path: Path) -> Package:
             f"{path} can't be read ({shorten(error)}). Name a directory that `train` wrote, or a .zip of one."
         ) from error
     if is_directory:
-        return _check_package(partial(_read_from_directory, path), str(path))
-    with _open_zip(_read_file(path.resolve(), MAX_BYTES), str(path)) as archive:
-        return _check_package(partial(_read_from_zip, archive, str(path)), str(path))
+        return _check_package(wrap(partial(_read_from_directory, path)), str(path))
+    return _unpack(_read_file(path.resolve(), MAX_BYTES), str(path), wrap)
+
+
+def unpack_package(content: bytes, source: str) -> Package:
+    """Read a package from the bytes of a .zip, as `read_package` does; `source` names it in errors."""
+    return _unpack(content, source, lambda read: read)
+
+
+def _unpack(content: bytes, source: str, wrap: Callable[[_Read], _Read]) -> Package:
+    with _open_zip(content, source) as archive:
+        return _check_package(wrap(partial(_read_from_zip, archive, source)), source)
+
+
+def pack_package(path: Path) -> tuple[Package, bytes]:
+    """Read a package as `read_package` does, and the bytes to publish it by: equal ones for equal packages."""
+    kept: dict[str, bytes] = {}
+
+    def keep(read: _Read) -> _Read:
+        def read_and_keep(name: str, most: int) -> bytes:
+            kept[name] = read(name, most)
+            return kept[name]
+
+        return read_and_keep
+
+    package = _read_any(path, keep)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # packing differs between versions of zlib
+        for name in sorted(kept):
+            entry = zipfile.ZipInfo(name)  # of 1980
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, kept[name])
+    return package, packed.getvalue()
 
 
 def write_package(directory: Path, manifest: Manifest, files: Mapping[str, bytes]) -> ModelIdentity:

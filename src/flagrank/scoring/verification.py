@@ -75,6 +75,13 @@ def verify_package(package: Package, seconds: int = SECONDS) -> None:
         raise PackageRefused(verdict.refusal)
 
 
+def open_session(package: Package) -> ModelSession:
+    """Load and warm a package that was verified. Blocks for a tenth of a second; raises `PackageRefused`."""
+    session = ModelSession(package.model, package.manifest.schema.names)
+    check_golden(session, package.golden)
+    return session
+
+
 def rows_to_matrix(rows: tuple[Row, ...]) -> Matrix:
     """Rows as a package stores them, null for NaN. Returns (n, f) float32."""
     return np.array(rows, dtype=np.float64).astype(np.float32)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.report import Report
 
 
@@ -25,4 +26,22 @@ class Scorer(Protocol):
 
     async def score(self, reports: Sequence[Report]) -> list[float]:
         """P(actionable) of each report, in the order given, in (0, 1), whatever else is being scored."""
+        ...
+
+
+class BatchScorer(Protocol):
+    """One loaded model, for a caller that has a thread to wait in; safe to use from several."""
+
+    @property
+    def model(self) -> ModelIdentity:
+        """The model that scores."""
+        ...
+
+    @property
+    def schema(self) -> FeatureSchema:
+        """The features that it needs."""
+        ...
+
+    def score(self, reports: list[Report]) -> list[float]:
+        """P(actionable) of each report, in the order given, in (0, 1); blocks."""
         ...

@@ -1,0 +1,75 @@
+"""The role that scores tasks, alone (`flagrank worker`) or beside a server that started it."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from flagrank.service.champion import ChampionWatch
+from flagrank.service.checked_packages import CheckedPackages
+from flagrank.service.child_process import Order
+from flagrank.service.stop_signal import StopSignal
+from flagrank.service.store import opened_store
+from flagrank.settings import Settings
+from flagrank.storage.engine import Database
+from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.schema import check_schema
+from flagrank.storage.task_claims import StoredTaskClaims
+from flagrank.storage.task_retention import StoredTaskRetention
+from flagrank.storage.wake_ups import choose_wake_ups
+from flagrank.telemetry import Metrics, TaskMetrics
+from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.task import ClaimLimit
+from flagrank.worker import Worker, WorkRules
+
+LOOK_SECONDS = 0.1
+
+
+def read_rules(settings: Settings) -> WorkRules:
+    """How a worker works by these settings."""
+    return WorkRules(
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+        kept_seconds=settings.retention_days * 86_400,
+        group=ClaimLimit(tasks=settings.claim_tasks, reports=settings.claim_reports),
+    )
+
+
+def run_worker_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
+    """Work as the child of a server, and no longer than the server lives. Blocks."""
+    stop = StopSignal()
+    watch_parent(stop.note)
+    with opened_store(order.settings) as database:
+        rules = read_rules(order.settings)
+        run_worker(database, Metrics().tasks, rules, CheckedPackages(Path(order.folder)), stop)
+
+
+def run_worker(
+    database: Database, metrics: TaskMetrics, rules: WorkRules, checked: CheckedPackages, stop: StopSignal
+) -> None:
+    """Work on the tasks of a database until told to stop; from the main thread. Blocks.
+
+    Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
+    """
+    check_schema(database)
+    with ExitStack() as stack:
+        wake_ups = choose_wake_ups(database)
+        stack.enter_context(wake_ups)
+        champion = stack.enter_context(ChampionWatch(StoredModelRegistry(database), checked))
+        worker = Worker(
+            StoredTaskClaims(database),
+            StoredTaskRetention(database),
+            wake_ups,
+            champion.find_scorer,
+            policy=DEFAULT_POLICY,
+            metrics=metrics,
+            rules=rules,
+        )
+        thread = threading.Thread(target=worker.run, name="worker")
+        thread.start()
+        while thread.is_alive() and not stop.came:
+            thread.join(LOOK_SECONDS)
+        worker.stop()
+        thread.join()
+    if not stop.came:
+        raise SystemExit(1)  # a defect, whose traceback the thread has written

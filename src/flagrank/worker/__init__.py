@@ -1,0 +1,5 @@
+"""The worker: claims tasks, scores many of them in one model call, and writes what came of it."""
+
+from flagrank.worker.worker import Worker, WorkRules
+
+__all__ = ["WorkRules", "Worker"]

@@ -1,0 +1,100 @@
+"""A claimed batch: one model call for all of its tasks, and for each alone where that fails."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
+from flagrank.triage.policy import Policy
+from flagrank.triage.ports import BatchScorer
+from flagrank.triage.priority import prioritise
+from flagrank.triage.report import Report
+from flagrank.triage.stored_reports import StoredReportDecoder
+from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
+
+_Decoded = tuple[ClaimedTask, list[Report]]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What is to be written for a batch: one entry for each of its tasks."""
+
+    completions: Sequence[Completion]
+    failures: Sequence[Failure]
+
+
+class BatchScoring:
+    """Scores batches with one model under one policy."""
+
+    def __init__(self, scorer: BatchScorer, policy: Policy, max_attempts: int) -> None:
+        self.scorer = scorer
+        self._policy = policy
+        self._max_attempts = max_attempts
+        self._decoder = StoredReportDecoder(scorer.schema)
+
+    def run(self, claimed: Sequence[ClaimedTask]) -> Outcome:
+        """Score all tasks of a claim. Blocks; raises nothing that one of them can cause."""
+        failures = []
+        decoded = []
+        for task in claimed:
+            if is_exhausted(task.failed_attempts, self._max_attempts):
+                failures.append(Failure(task.lease, _describe_death(task), None))
+                continue
+            try:
+                decoded.append((task, self._decoder.decode(task.reports)))
+            except InvalidReports as error:  # another attempt would find the same
+                failures.append(Failure(task.lease, _describe_mismatch(error), None))
+        completions, failed = self._score(decoded)
+        return Outcome(completions, [*failures, *failed])
+
+    def _score(self, tasks: Sequence[_Decoded]) -> tuple[list[Completion], list[Failure]]:
+        if not tasks:
+            return [], []
+        try:
+            return self._complete(tasks), []
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of one of these tasks
+            if len(tasks) == 1:
+                return [], [self._describe_failure(tasks[0][0], error)]
+        alone = [self._score([task]) for task in tasks]
+        return [one for done, _ in alone for one in done], [one for _, failed in alone for one in failed]
+
+    def _complete(self, tasks: Sequence[_Decoded]) -> list[Completion]:
+        every = [report for _, reports in tasks for report in reports]
+        scores = self.scorer.score(every)
+        priorities = prioritise(every, scores, self._policy)
+        completions = []
+        begin = 0
+        for task, reports in tasks:
+            end = begin + len(reports)
+            completions.append(
+                Completion(task.lease, self.scorer.model, scores[begin:end], priorities[begin:end])
+            )
+            begin = end
+        return completions
+
+    def _describe_failure(self, task: ClaimedTask, error: Exception) -> Failure:
+        failed_attempts = task.failed_attempts + 1
+        reason = (
+            error.detail if isinstance(error, FlagrankError) else f"{type(error).__name__}: {shorten(error)}."
+        )
+        is_last = is_exhausted(failed_attempts, self._max_attempts)
+        advice = "Look at the model and its reports, then retry it." if is_last else "It will be tried again."
+        return Failure(
+            task.lease,
+            TaskError(
+                "scoring_failed", "Scoring failed", f"Attempt {task.attempts} failed. {reason} {advice}"
+            ),
+            None if is_last else retry_delay(failed_attempts),
+        )
+
+
+def _describe_mismatch(error: InvalidReports) -> TaskError:
+    return TaskError("schema_changed", "The reports do not fit the model", error.detail)
+
+
+def _describe_death(task: ClaimedTask) -> TaskError:
+    return TaskError(
+        "worker_died",
+        "The worker died",
+        f"{task.failed_attempts} attempts of this task failed, or ended the process that ran nothing else. "
+        "Look at its reports and at the workers' memory, then retry it.",
+    )

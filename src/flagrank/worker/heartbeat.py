@@ -1,0 +1,54 @@
+"""Keeps what a worker holds from being claimed by others, while it is being scored and written."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from flagrank.telemetry import get_logger
+from flagrank.triage.errors import FlagrankError
+from flagrank.triage.task import Lease
+from flagrank.triage.task_ports import TaskClaims
+
+log = get_logger("worker")
+
+
+class Heartbeat:
+    """Extends leases four times in each of their lengths, from a thread of its own; a context manager."""
+
+    def __init__(self, claims: TaskClaims, lease_seconds: float) -> None:
+        self._claims = claims
+        self._lease_seconds = lease_seconds
+        self._held: Sequence[Lease] = ()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    @contextmanager
+    def hold(self, leases: Sequence[Lease]) -> Iterator[None]:
+        """Extend these leases, newly claimed, until the end of the block."""
+        self._held = leases
+        try:
+            yield
+        finally:
+            self._held = ()
+
+    def _beat(self) -> None:
+        while not self._closing.wait(self._lease_seconds / 4):
+            held = self._held
+            if not held:
+                continue
+            try:
+                self._claims.extend(held, self._lease_seconds)
+            except FlagrankError as error:  # the next beat may still be in time
+                log.warning("heartbeat_missed", code=error.code, n_tasks=len(held))
