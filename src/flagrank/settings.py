@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +20,7 @@ from flagrank.triage.report import CONTEXT_FIELDS
 FILE = Path("flagrank.toml")
 PACKAGE = Path(__file__).parent
 DEMO_MODEL = PACKAGE / "demo_model"
+DEMO_DATA = "./flagrank-demo"
 PREFIX = "FLAGRANK_"
 
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
@@ -36,6 +38,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 120
     drain_seconds: Seconds | None = None
     shutdown_timeout_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 30
+    data_dir: Annotated[str, Meta(min_length=1)] = "./flagrank-data"
+    database_url: str | None = None
+    processes: Annotated[int, Meta(ge=1, le=256)] = 1
+    no_worker: bool = False
+    backlog_tasks: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    least_free_bytes: Annotated[int, Meta(ge=0, le=2**50)] = 256 * 2**20
+    lease_seconds: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    claim_tasks: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    claim_reports: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
 
     @property
     def is_loopback(self) -> bool:
@@ -56,13 +69,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_settings(
-    flags: Mapping[str, Any], environment: Mapping[str, str] | None = None, file: Path = FILE
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    file: Path = FILE,
+    *,
+    fallback: Mapping[str, Any] = MappingProxyType({}),
 ) -> Settings:
     """Settings of one command; a flag that is None was not given, a variable that is empty is not set.
 
+    `fallback` takes the place of defaults.
+
     Raises `SettingsRefused` naming the source of a value that can't be used, and never the value.
     """
-    values = _read_file(file)
+    values = dict(fallback) | _read_file(file)
     environment = os.environ if environment is None else environment
     for field in msgspec.structs.fields(Settings):
         variable = PREFIX + field.name.upper()

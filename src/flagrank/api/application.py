@@ -1,7 +1,9 @@
 """Assembles the FastAPI application: routes, description, and the problem that answers every error."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -11,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from flagrank.api.documentation import add_documentation
-from flagrank.api.entrance import PREDICTION
 from flagrank.api.health import make_health_router
 from flagrank.api.openapi import describe_application
 from flagrank.api.problems import HttpProblem, encode_problem, make_internal_problem
@@ -19,12 +20,15 @@ from flagrank.triage.feature_schema import FeatureSchema
 
 
 def create_application(
-    prediction: ASGIApp,
-    schema: FeatureSchema,
+    routes: Mapping[tuple[str, str], ASGIApp],
+    find_schema: Callable[[], FeatureSchema],
     reasons: Collection[str],
     find_reasons: Callable[[], Sequence[str]],
 ) -> FastAPI:
-    """The application around a scoring route; `find_reasons` says why it is not ready."""
+    """The application around plain-ASGI routes by method and path; `find_reasons` says why it is not ready.
+
+    `find_schema` gives the schema that reports are read by now: it may change with the model.
+    """
     application = FastAPI(
         title="flagrank",
         version=version("flagrank"),
@@ -34,16 +38,22 @@ def create_application(
         # Else FastAPI looks for exporters of each kind on every request, and starts those that it finds.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
-    # The scoring route stands first, so that the router finds it at once.
-    application.router.routes.insert(
-        0, Route(PREDICTION, prediction, methods=["POST"], include_in_schema=False)
-    )
+    # These stand first, so that the router finds them at once.
+    application.router.routes[:0] = [
+        Route(path, route, methods=[method], include_in_schema=False)
+        for (method, path), route in routes.items()
+    ]
     application.include_router(make_health_router(find_reasons))
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
-    document = describe_application(application, PREDICTION, schema, reasons)
-    application.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way of extending it
+    describe = lru_cache(maxsize=1)(lambda schema: describe_application(application, schema, reasons))
+
+    def openapi() -> dict[str, Any]:
+        return describe(find_schema())
+
+    openapi()  # made before the first request, which it would hold up
+    application.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it
     return application
 
 

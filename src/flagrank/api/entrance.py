@@ -1,30 +1,41 @@
-"""What every request passes first: it gets its id, the guard looks at it, it goes on to what answers it."""
+"""What every request passes first: its id, the guard, its key; then it goes on to what answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flagrank.api.guard import Guard
-from flagrank.api.problems import send_problem
+from flagrank.api.keys import KeyRing
+from flagrank.api.problems import TOLD, send_problem
 from flagrank.api.request_id import read_request_id
 
-PREDICTION = "/prediction"
+_TASK = "/task/"
+_TASK_PATH_CHARS = len(_TASK) + 36
 
 
 class Entrance:
     """The outermost ASGI application; it leaves `request_id` and `headers`, a dict, in `scope["state"]`.
 
-    Scoring requests go straight to their route. Through FastAPI's middleware and router they would get the
+    Frequent requests go straight to their route. Through FastAPI's middleware and router they would get the
     same answer for half as much time again (measured: all that wait on a model call hold ten frames more).
     """
 
     def __init__(
-        self, application: ASGIApp, prediction: ASGIApp, guard: Guard, is_draining: Callable[[], bool]
+        self,
+        application: ASGIApp,
+        direct: Mapping[tuple[str, str], ASGIApp],
+        guard: Guard,
+        keys: KeyRing,
+        is_draining: Callable[[], bool],
     ) -> None:
-        """While `is_draining()` every answer says `Connection: close`: kept connections go elsewhere."""
+        """`direct` has routes by method and path, of which `/task/` stands for one task.
+
+        While `is_draining()` every answer says `Connection: close`: kept connections go elsewhere.
+        """
         self._application = application
-        self._prediction = prediction
+        self._direct = direct
         self._guard = guard
+        self._keys = keys
         self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,10 +51,19 @@ class Entrance:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
-        refusal = self._guard.find_refusal(scope, headers)
+        has_keys = self._keys.are_asked
+        refusal = self._guard.find_refusal(scope, headers, has_keys=has_keys)
+        if refusal is None and has_keys:
+            try:
+                refusal = await self._keys.find_refusal(scope, headers)
+            except TOLD as error:  # the store does not answer
+                await send_problem(scope, send_with_id, error)
+                return
         if refusal is not None:
             await send_problem(scope, send_with_id, refusal)
-        elif scope["path"] == PREDICTION and scope["method"] == "POST":
-            await self._prediction(scope, receive, send_with_id)
-        else:
-            await self._application(scope, receive, send_with_id)
+            return
+        path: str = scope["path"]
+        if len(path) == _TASK_PATH_CHARS and path.startswith(_TASK):
+            path = _TASK
+        route = self._direct.get((scope["method"], path), self._application)
+        await route(scope, receive, send_with_id)

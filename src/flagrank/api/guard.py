@@ -7,9 +7,17 @@ from starlette.types import Scope
 
 from flagrank.api.problems import HttpProblem, make_origin_problem
 
+# They ask for no key: they tell nothing of the data.
+OPEN_PATHS = frozenset({"/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"})
+OPEN_PREFIXES = ("/docs/assets/",)
 HEALTH_PATHS = frozenset({"/heartbeat", "/livez", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-ONCE = frozenset({b"host", b"content-type", b"content-encoding", b"origin", b"x-request-id"})
+ONCE = frozenset(
+    {
+        *(b"host", b"content-type", b"content-encoding", b"origin", b"x-request-id"),
+        *(b"authorization", b"idempotency-key"),
+    }
+)
 _HOST = re.compile(rb"(\[[^\]]*\]|[^:]*)(?::\d*)?")
 
 Headers = Mapping[bytes, bytes]
@@ -25,12 +33,17 @@ class Guard:
     def __init__(self, allowed_hosts: Collection[str]) -> None:
         self._allowed_hosts = frozenset(host.lower().encode() for host in allowed_hosts)
 
-    def find_refusal(self, scope: Scope, headers: Headers) -> HttpProblem | None:
-        """Why a request is not answered; None where it is. `headers` are the scope's as a mapping."""
+    def find_refusal(self, scope: Scope, headers: Headers, *, has_keys: bool = False) -> HttpProblem | None:
+        """Why a request is not answered; None where it is. `headers` are the scope's as a mapping.
+
+        Where keys guard the server, its name matters no more: no page of the web has a key.
+        """
         ambiguity = _find_ambiguity(scope, headers)
         if ambiguity is not None or scope["path"] in HEALTH_PATHS:
             return ambiguity
-        return self._find_foreign_host(headers) or _find_foreign_origin(scope["method"], headers)
+        if not has_keys and (foreign := self._find_foreign_host(headers)):
+            return foreign
+        return _find_foreign_origin(scope["method"], headers)
 
     def _find_foreign_host(self, headers: Headers) -> HttpProblem | None:
         host = _HOST.fullmatch(headers.get(b"host", b"").lower())

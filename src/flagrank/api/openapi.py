@@ -35,9 +35,9 @@ REQUEST_ID = "4f1d2c0b9a8e-17"
 
 
 def describe_application(
-    application: FastAPI, path: str, schema: FeatureSchema, reasons: Collection[str]
+    application: FastAPI, schema: FeatureSchema, reasons: Collection[str]
 ) -> dict[str, Any]:
-    """The whole document; the scoring route stands at `path`."""
+    """The whole document, for reports of this schema."""
     document = get_openapi(
         title=application.title,
         version=application.version,
@@ -46,7 +46,7 @@ def describe_application(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         routes=application.routes,
     )
-    document["paths"] = {path: {"post": _describe_prediction(schema, reasons)}, **document["paths"]}
+    document["paths"] = {"/prediction": {"post": _describe_prediction(schema, reasons)}, **document["paths"]}
     schemas = {"Report": describe_report(schema, reasons), "Prediction": _PREDICTION, "Problem": _PROBLEM}
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
     document["components"]["headers"] = {"X-Request-Id": _REQUEST_ID_HEADER}

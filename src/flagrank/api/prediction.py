@@ -14,11 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from flagrank.api.problems import TOLD, make_internal_problem, make_no_model_problem, send_problem
 from flagrank.api.request_body import BodyReader, ClientGone
+from flagrank.api.serving import FindServing
 from flagrank.triage.policy import Policy
-from flagrank.triage.ports import ModelIdentity, Scorer
+from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.priority import prioritise, rank
 from flagrank.triage.report import Report
-from flagrank.triage.report_decoding import ReportDecoder
 
 LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
 
@@ -37,15 +37,9 @@ class PredictionRoute:
     """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`."""
 
     def __init__(
-        self,
-        decoder: ReportDecoder,
-        scorer: Scorer | None,
-        policy: Policy,
-        reader: BodyReader,
-        executor: Executor,
+        self, find_serving: FindServing, policy: Policy, reader: BodyReader, executor: Executor
     ) -> None:
-        self._decoder = decoder
-        self._scorer = scorer
+        self._find_serving = find_serving
         self._policy = policy
         self._reader = reader
         self._executor = executor
@@ -68,17 +62,21 @@ class PredictionRoute:
         await send({"type": "http.response.body", "body": body})
 
     async def _predict(self, scope: Scope, receive: Receive) -> bytes:
-        if self._scorer is None:
+        if self._find_serving() is None:
             raise make_no_model_problem()
         body = await self._reader.read(scope, receive)
+        serving = self._find_serving()  # it may have changed; from here on this request keeps to one
+        if serving is None:
+            raise make_no_model_problem()
         received_at = datetime.now(UTC)
+        scorer = serving.scorer
         if len(body) <= LOOP_BYTES:
-            reports = self._decoder.decode(body, received_at)
-            return self._compose(self._scorer.model, reports, await self._scorer.score(reports))
+            reports = serving.decoder.decode(body, received_at)
+            return self._compose(scorer.model, reports, await scorer.score(reports))
         run = asyncio.get_running_loop().run_in_executor
-        reports = await run(self._executor, self._decoder.decode, body, received_at)
-        scores = await self._scorer.score(reports)
-        return await run(self._executor, self._compose, self._scorer.model, reports, scores)
+        reports = await run(self._executor, serving.decoder.decode, body, received_at)
+        scores = await scorer.score(reports)
+        return await run(self._executor, self._compose, scorer.model, reports, scores)
 
     def _compose(self, model: ModelIdentity, reports: Sequence[Report], scores: list[float]) -> bytes:
         priorities = prioritise(reports, scores, self._policy)

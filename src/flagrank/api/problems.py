@@ -5,16 +5,31 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from starlette.types import Scope, Send
 
-from flagrank.triage.errors import FieldProblem, FlagrankError, InvalidReports, MalformedBody, NoModel
+from flagrank.triage.errors import (
+    DatabaseRefused,
+    FieldProblem,
+    FlagrankError,
+    IdempotencyConflict,
+    InvalidCursor,
+    InvalidReports,
+    MalformedBody,
+    NoModel,
+    StoreRefused,
+    StoreUnavailable,
+    TaskConflict,
+    TaskNotFound,
+)
 
 MEDIA_TYPE = b"application/problem+json"
 # The names that RFC 9110 gives them; http.HTTPStatus has those of an older one before Python 3.13.
 TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
+    409: "Conflict",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -42,9 +57,15 @@ class HttpProblem(FlagrankError):
     """A request refused by a rule of HTTP or of this server, before a report is looked at."""
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        fields: Sequence[FieldProblem] = (),
     ) -> None:
-        super().__init__(detail)
+        super().__init__(detail, fields)
         self.status = status
         self.code = code
         self.headers = tuple(headers)
@@ -52,7 +73,30 @@ class HttpProblem(FlagrankError):
 
 def make_no_model_problem() -> NoModel:
     """What scoring answers while nothing can score."""
-    return NoModel("No model is loaded: nothing can be scored. Start the server with --demo or --model DIR.")
+    return NoModel(
+        "No model is loaded: nothing can be scored. Start the server with --demo or --model DIR, or promote "
+        "one with `flagrank model promote VERSION`."
+    )
+
+
+def make_backlog_problem(detail: str) -> HttpProblem:
+    """What a client is told whose task would wait behind too many, or find no room."""
+    return HttpProblem(503, "backlog_full", detail, [RETRY_AFTER])
+
+
+def make_no_key_problem() -> HttpProblem:
+    """What a client is told that sends no key, or one that is not in force."""
+    detail = (
+        "The request has no API key that is in force. Send the header Authorization: Bearer KEY; "
+        "`flagrank keys create` makes one."
+    )
+    return HttpProblem(401, "no_key", detail, [(b"www-authenticate", b"Bearer")])
+
+
+def make_scope_problem(scope: str) -> HttpProblem:
+    """What a client is told whose key does not allow this."""
+    detail = f"The API key lacks the scope {scope}, which this address asks for. Use a key that has it."
+    return HttpProblem(403, "scope_missing", detail)
 
 
 def make_origin_problem() -> HttpProblem:
@@ -86,8 +130,21 @@ def make_internal_problem() -> HttpProblem:
 
 
 # What a client can cause and is told; anything else is a fault of ours.
-STATUS_OF: dict[type[FlagrankError], int] = {MalformedBody: 400, InvalidReports: 422, NoModel: 503}
-TOLD = (HttpProblem, MalformedBody, InvalidReports, NoModel)
+STATUS_OF: dict[type[FlagrankError], int] = {
+    MalformedBody: 400,
+    TaskNotFound: 404,
+    IdempotencyConflict: 409,
+    TaskConflict: 409,
+    InvalidCursor: 422,
+    InvalidReports: 422,
+    StoreRefused: 422,
+    DatabaseRefused: 503,
+    NoModel: 503,
+    StoreUnavailable: 503,
+}
+TOLD: tuple[type[FlagrankError], ...] = (HttpProblem, *STATUS_OF)
+RETRY_SECONDS = 5  # until the same request may be answered where the store is the reason
+RETRY_AFTER = (b"retry-after", b"%d" % RETRY_SECONDS)
 
 
 def encode_problem(request_id: str, error: FlagrankError) -> tuple[int, Headers, bytes]:
@@ -104,6 +161,8 @@ def encode_problem(request_id: str, error: FlagrankError) -> tuple[int, Headers,
     ]
     if isinstance(error, HttpProblem):
         headers += error.headers
+    elif isinstance(error, StoreUnavailable):
+        headers.append(RETRY_AFTER)
     return status, headers, body
 
 

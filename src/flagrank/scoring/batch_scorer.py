@@ -24,7 +24,10 @@ class SessionScorer:
         self._encoder = ColumnEncoder(schema, read_as=read_as or schema)
 
     def reading(self, schema: FeatureSchema) -> "SessionScorer":
-        """The same model for reports decoded by another schema; raises `SchemaRefused` where it lacks a feature."""
+        """The same model for reports decoded by another schema.
+
+        Raises `SchemaRefused` where that lacks a feature.
+        """
         check_serves(schema, self.schema, "the schema")
         return SessionScorer(self.model, self.schema, self._session, schema)
 

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self, TypeAlias
+from concurrent.futures import Executor
+from typing import TypeAlias
 
-from flagrank.scoring.columns import ColumnEncoder
-from flagrank.scoring.session import ModelSession
 from flagrank.triage.errors import PackageRefused
-from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.ports import BatchScorer
 from flagrank.triage.report import Report
 
 LOOP_ROWS = 128  # more rows than these would hold the event loop for over a few hundred microseconds
@@ -18,25 +15,16 @@ _Request: TypeAlias = tuple[list[Report], asyncio.Future[list[float]]]
 
 
 class CoalescingScorer:
-    """Scores reports with one model; an async context manager that owns the executor for large batches.
+    """Scores reports with one model on the event loop, and large batches in `executor`.
 
     Sharing a call is exact: with one thread a row's score is the same to the bit in any batch.
     """
 
-    def __init__(self, model: ModelIdentity, session: ModelSession, encoder: ColumnEncoder) -> None:
-        self.model = model
-        self._session = session
-        self._encoder = encoder
+    def __init__(self, scorer: BatchScorer, executor: Executor) -> None:
+        self.model = scorer.model
+        self._score_now = scorer.score
+        self._executor = executor
         self._waiting: list[_Request] = []
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scoring")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._executor.shutdown()
 
     async def score(self, reports: Sequence[Report]) -> list[float]:
         """P(actionable) of each report, in the order given.
@@ -51,10 +39,6 @@ class CoalescingScorer:
         future: asyncio.Future[list[float]] = loop.create_future()
         self._waiting.append((list(reports), future))
         return await future
-
-    def _score_now(self, reports: list[Report]) -> list[float]:
-        scores: list[float] = self._session.score(self._encoder.encode_reports(reports)).tolist()
-        return scores
 
     def _flush(self) -> None:
         """Score what waits, up to `LOOP_ROWS` rows; the rest follows when the loop has turned once."""

@@ -153,7 +153,7 @@ def _unpack(content: bytes, source: str, wrap: Callable[[_Read], _Read]) -> Pack
 
 
 def pack_package(path: Path) -> tuple[Package, bytes]:
-    """Read a package as `read_package` does, and the bytes to publish it by: equal ones for equal packages."""
+    """Read a package as `read_package` does; with the bytes to publish it by, equal for equal packages."""
     kept: dict[str, bytes] = {}
 
     def keep(read: _Read) -> _Read:
@@ -165,7 +165,9 @@ def pack_package(path: Path) -> tuple[Package, bytes]:
 
     package = _read_any(path, keep)
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # packing differs between versions of zlib
+    with zipfile.ZipFile(
+        packed, "w", zipfile.ZIP_STORED
+    ) as archive:  # packing differs between versions of zlib
         for name in sorted(kept):
             entry = zipfile.ZipInfo(name)  # of 1980
             entry.create_system, entry.external_attr = 3, 0o644 << 16

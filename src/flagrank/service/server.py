@@ -1,5 +1,6 @@
 """uvicorn as this service runs it: where it listens, what it is set to, and how it stops."""
 
+import asyncio
 import gc
 import socket
 import sys
@@ -19,15 +20,16 @@ from flagrank.triage.errors import SettingsRefused
 BACKLOG = 2_048
 
 
-def listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings, *, has_keys: bool) -> socket.socket:
     """A listening socket, whose connections wait in its backlog until they are served.
 
     Raises `SettingsRefused` where the address can't be had, or others could reach it and no key guards it.
     """
-    if not (settings.is_loopback or settings.allow_no_keys):
+    if not (settings.is_loopback or settings.allow_no_keys or has_keys):
         raise SettingsRefused(
             f"The address {settings.host} can be reached from other machines, and no key guards this server. "
-            "Serve on 127.0.0.1, or set FLAGRANK_ALLOW_NO_KEYS=true where something else guards it."
+            "Serve on 127.0.0.1, make a key with `flagrank keys create`, or set FLAGRANK_ALLOW_NO_KEYS=true "
+            "where something else guards it."
         )
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -39,7 +41,7 @@ def listen(settings: Settings) -> socket.socket:
             f"{settings.host}:{settings.port} can't be listened on: {error.strerror or error}. "
             "Stop what listens there, or choose another --port or --host."
         ) from error
-    if not settings.is_loopback:
+    if not (settings.is_loopback or has_keys):
         sys.stderr.write(f"Warning: anyone who reaches {settings.host} may use this server without a key.\n")
     return listener
 
@@ -76,16 +78,26 @@ class Drain:
         self.began = False
         self._seconds = seconds
         self._ends_at = 0.0
+        self._when_begun: Callable[[], object] | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether it is time to close the listener."""
         return self.began and time.monotonic() >= self._ends_at
 
+    def when_begun(self, call: Callable[[], None]) -> None:
+        """Call this on the running event loop once the drain has begun."""
+        loop = asyncio.get_running_loop()
+        self._when_begun = partial(loop.call_soon_threadsafe, call)
+
     def begin(self) -> None:
-        """Send requests elsewhere from now on."""
-        self.began = True
+        """Send requests elsewhere from now on; from a signal or any thread."""
+        if self.began:
+            return
         self._ends_at = time.monotonic() + self._seconds
+        self.began = True
+        if self._when_begun is not None:
+            self._when_begun()
 
 
 class DrainingServer(uvicorn.Server):

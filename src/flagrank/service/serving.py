@@ -1,0 +1,109 @@
+"""`flagrank serve`: the database first, then the model, then the processes that answer and that score."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from socket import socket
+
+import msgspec
+
+from flagrank.service.api_process import ApiProcess
+from flagrank.service.champion import ChampionWatch
+from flagrank.service.checked_packages import CheckedPackages
+from flagrank.service.child_process import Order, tell_ready
+from flagrank.service.publication import publish_package
+from flagrank.service.server import describe_address, listen
+from flagrank.service.store import opened_store
+from flagrank.service.supervision import Children, Keeper
+from flagrank.settings import Settings, load_schema
+from flagrank.storage.api_keys import StoredApiKeys
+from flagrank.storage.engine import Database
+from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.triage.feature_schema import check_serves
+from flagrank.triage.ports import ModelIdentity
+
+STOP_SECONDS = 20.0  # what a worker may take for what it holds, beside its lease
+
+Announce = Callable[[str, ModelIdentity | None], None]
+
+
+class ModelSource(msgspec.Struct, frozen=True):
+    """A package to publish before anything is served, and whether a champion that stands keeps its place."""
+
+    path: Path
+    unless_champion: bool
+
+
+def serve(
+    settings: Settings, source: ModelSource | None, schema_file: Path | None, announce: Announce
+) -> None:
+    """Answer HTTP until a signal says to stop; `announce` hears the address when requests are welcome.
+
+    Raises `FlagrankError` where the settings, the database, the model or the schema are refused. Blocks.
+    """
+    with ExitStack() as stack:
+        database = stack.enter_context(opened_store(settings))
+        has_keys = StoredApiKeys(database).has_keys()
+        listener = stack.enter_context(listen(settings, has_keys=has_keys))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flagrank-")))
+        if source is not None:
+            _promote(StoredModelRegistry(database), source, schema_file)
+        order = Order(
+            role="worker",
+            settings=settings,
+            folder=str(folder),
+            schema_file=str(schema_file) if schema_file else None,
+        )
+
+        def start(model: ModelIdentity | None) -> None:
+            if not settings.no_worker:
+                stack.enter_context(Keeper(order, STOP_SECONDS + settings.lease_seconds))
+            announce(describe_address(listener), model)
+
+        if settings.processes == 1:
+            with ready_api(settings, database, folder, schema_file) as (api, model):
+                api.run(listener, lambda: start(model))
+        else:
+            children = Children(order, listener)
+            children.run(lambda: start(_identify_champion(database)))
+
+
+@contextmanager
+def ready_api(
+    settings: Settings, database: Database, folder: Path, schema_file: Path | None
+) -> Iterator[tuple[ApiProcess, ModelIdentity | None]]:
+    """An api process with the champion loaded, and which one that is.
+
+    Raises `SchemaRefused` where the schema lacks a feature of the champion.
+    """
+    schema = load_schema(schema_file) if schema_file else None
+    with ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder)) as watch:
+        champion = watch.find_scorer()
+        if schema and champion:
+            check_serves(schema, champion.schema, str(schema_file))
+        yield ApiProcess(settings, database, watch.find_scorer, schema), champion.model if champion else None
+
+
+def run_api_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
+    """Answer HTTP on an inherited listener, as one of several processes. Blocks."""
+    schema_file = Path(order.schema_file) if order.schema_file else None
+    with (
+        socket(fileno=order.listener) as listener,
+        opened_store(order.settings) as database,
+        ready_api(order.settings, database, Path(order.folder), schema_file) as (api, _),
+    ):
+        watch_parent(api.begin_drain)
+        api.run(listener, lambda: tell_ready(order.ready))
+
+
+def _promote(registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None) -> None:
+    if source.unless_champion and registry.read_champion() is not None:
+        return
+    published = publish_package(registry, source.path, schema_file)
+    registry.promote(published.version, unless_champion=source.unless_champion)
+
+
+def _identify_champion(database: Database) -> ModelIdentity | None:
+    champion = StoredModelRegistry(database).read_champion()
+    return None if champion is None else ModelIdentity(champion.name, str(champion.version))
