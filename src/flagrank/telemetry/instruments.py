@@ -16,7 +16,13 @@ class Counter:
     """A number that only grows, for each combination of labels; those that stayed 0 are not shown."""
 
     def __init__(
-        self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]
+        self,
+        slots: Slots,
+        name: str,
+        meaning: str,
+        *,
+        labels: Sequence[str] = (),
+        keys: Sequence[Key] = ((),),
     ) -> None:
         self.name = name
         self._meaning = meaning
