@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     ARRAY,
@@ -37,6 +37,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
@@ -200,6 +201,10 @@ class Among(FunctionElement[bool]):
             column.in_(bindparam(parameter, expanding=True)),
             column == any_(bindparam(parameter, type_=ARRAY(column.type))),
         )
+
+    def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 - as SQLAlchemy has it
+        """Itself: it is a condition; SQLite would be asked whether it `= 1`, and use no index."""
+        return self
 
 
 @compiles(Among)
