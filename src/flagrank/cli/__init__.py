@@ -2,7 +2,7 @@
 
 import typer
 
-from flagrank.cli import evaluate, model, score, serve, simulate, train
+from flagrank.cli import db, doctor, evaluate, keys, model, score, serve, simulate, train, worker
 from flagrank.cli.output import CommandGroup
 
 application = typer.Typer(
@@ -15,8 +15,12 @@ application = typer.Typer(
     epilog="Start here: `flagrank serve --demo`, then open http://127.0.0.1:8081/docs.",
 )
 application.command()(serve.serve)
+application.command()(worker.worker)
 application.command()(simulate.simulate)
 application.command()(train.train)
 application.command()(evaluate.evaluate)
 application.command()(score.score)
 application.add_typer(model.application, name="model")
+application.add_typer(keys.application, name="keys")
+application.add_typer(db.application, name="db")
+application.command()(doctor.doctor)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.checked_packages import CheckedPackages
@@ -33,6 +34,17 @@ def read_rules(settings: Settings) -> WorkRules:
         kept_seconds=settings.retention_days * 86_400,
         group=ClaimLimit(tasks=settings.claim_tasks, reports=settings.claim_reports),
     )
+
+
+def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
+    """Work as a process of its own until a signal says to stop; `announce` is called at the start. Blocks.
+
+    Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
+    """
+    stop = StopSignal()
+    with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
+        announce()
+        run_worker(database, Metrics().tasks, read_rules(settings), CheckedPackages(Path(folder)), stop)
 
 
 def run_worker_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
