@@ -1,14 +1,13 @@
 """API keys as requests meet them: remembered in the process, so that checking one asks no database."""
 
 import asyncio
-import hashlib
 from concurrent.futures import Executor
 
 from starlette.types import Scope as AsgiScope
 
 from flagrank.api.guard import OPEN_PATHS, OPEN_PREFIXES, Headers
 from flagrank.api.problems import HttpProblem, make_no_key_problem, make_scope_problem
-from flagrank.triage.api_key import ApiKey, ApiKeys, Scope
+from flagrank.triage.api_key import ApiKey, ApiKeys, Scope, hash_secret
 
 _BEARER = b"bearer "
 _SCOPES = {
@@ -58,7 +57,7 @@ class KeyRing:
         given = headers.get(b"authorization", b"")
         if given[: len(_BEARER)].lower() != _BEARER:
             return None
-        digest = hash_key(given[len(_BEARER) :].strip())
+        digest = hash_secret(given[len(_BEARER) :].strip())
         key = self._known.get(digest)
         if key is None:
             key = await asyncio.get_running_loop().run_in_executor(
@@ -67,8 +66,3 @@ class KeyRing:
             if key is not None:
                 self._known[digest] = key
         return key
-
-
-def hash_key(secret: bytes) -> bytes:
-    """What is stored of a key; without salt and stretching, as 256 random bits can't be guessed."""
-    return hashlib.sha256(secret).digest()

@@ -25,7 +25,11 @@ def score(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write: a file of the same kind.")],
     *,
     model: Annotated[
-        str, typer.Option(metavar="DIR|demo", help="The package to score with; demo is the bundled one.")
+        str,
+        typer.Option(
+            metavar="DIR|champion|demo",
+            help="The package to score with: the champion in the database, or demo, the bundled one.",
+        ),
     ],
     prefix: Annotated[str, typer.Option(metavar="P", help="Put before the names of what is added.")] = "",
     as_json: AsJson = False,
@@ -35,13 +39,11 @@ def score(
     They are what POST /prediction answers, to the last bit; reason and exposure count where the file has
     these columns. A file with a bad row is refused whole. OUT is there once it is complete, not before.
     """
-    from flagrank.scoring.package import read_package
     from flagrank.scoring.verification import verify_package
-    from flagrank.settings import DEMO_MODEL
 
     if not prefix.isprintable() or any(character in NOT_IN_NAMES for character in prefix):
         raise typer.BadParameter("--prefix takes no comma, quotation mark, backslash or control character.")
-    package = read_package(DEMO_MODEL if model == "demo" else Path(model))
+    package = _find_package(model)
     verify_package(package)
     start = time.monotonic()
     with show_progress("Scoring", "rows") as on_progress:
@@ -52,6 +54,20 @@ def score(
         print_json({"rows": rows, "model": package.identity, "out": str(out)})
     else:
         typer.echo(f"{out} holds {source} as scored by {package.identity.name} {package.identity.version}.")
+
+
+def _find_package(model: str) -> "Package":
+    from flagrank.scoring.package import read_package
+    from flagrank.settings import DEMO_MODEL, load_settings
+
+    if model != "champion":
+        return read_package(DEMO_MODEL if model == "demo" else Path(model))
+    from flagrank.service.publication import read_champion_package
+    from flagrank.service.store import opened_store
+    from flagrank.storage.model_registry import StoredModelRegistry
+
+    with opened_store(load_settings({})) as database:
+        return read_champion_package(StoredModelRegistry(database))
 
 
 def _score_file(

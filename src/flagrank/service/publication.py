@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
-from flagrank.scoring.package import pack_package
+import msgspec
+
+from flagrank.scoring.package import Package, pack_package, unpack_package
 from flagrank.scoring.verification import verify_package
 from flagrank.settings import load_schema
+from flagrank.triage.errors import NoModel
 from flagrank.triage.feature_schema import check_serves
 from flagrank.triage.model_registry import ModelRegistry, Publication, PublishedModel
+from flagrank.triage.ports import ModelIdentity
 
 
 def publish_package(registry: ModelRegistry, path: Path, schema_file: Path | None = None) -> PublishedModel:
@@ -19,3 +23,13 @@ def publish_package(registry: ModelRegistry, path: Path, schema_file: Path | Non
         check_serves(load_schema(schema_file), package.manifest.schema, str(schema_file))
     verify_package(package)
     return registry.publish(Publication(package.manifest.name, content, package.manifest.metrics))
+
+
+def read_champion_package(registry: ModelRegistry) -> Package:
+    """The champion's package under its number in the registry; raises `NoModel` where none was promoted."""
+    champion = registry.read_champion()
+    if champion is None:
+        raise NoModel("No model is promoted. `flagrank model list` shows those to `flagrank model promote`.")
+    package = unpack_package(registry.load_package(champion.version), f"model {champion.version}")
+    identity = ModelIdentity(champion.name, str(champion.version))
+    return msgspec.structs.replace(package, identity=identity)

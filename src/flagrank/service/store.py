@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flagrank.settings import Settings
 from flagrank.storage.engine import Database, embedded_url, open_database
-from flagrank.storage.schema import check_schema, read_schema_status, upgrade_schema
+from flagrank.storage.schema import NEWEST, SchemaStatus, check_schema, read_schema_status, upgrade_schema
 from flagrank.triage.errors import SettingsRefused
 
 FILE = "flagrank.db"
@@ -34,6 +34,15 @@ def opened_store(settings: Settings) -> Iterator[Database]:
             upgrade_schema(database)
         check_schema(database)
         yield database
+
+
+def look_at_schema(settings: Settings) -> SchemaStatus:
+    """Which version the tables have; makes no database where there is none."""
+    file = embedded_file(settings)
+    if file is not None and not file.exists():
+        return SchemaStatus(None, NEWEST)
+    with opened_database(settings) as database:
+        return read_schema_status(database)
 
 
 def embedded_file(settings: Settings) -> Path | None:

@@ -287,6 +287,14 @@ def notify_listeners(connection: Connection) -> None:
         connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": LISTEN_CHANNEL})
 
 
+def find_damage(connection: Connection) -> list[str]:
+    """What an embedded database's own check finds, up to 20 lines; a server is watched by its own means."""
+    if connection.dialect.name != "sqlite":
+        return []
+    found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars()
+    return [str(line) for line in found if line != "ok"]
+
+
 def find_fault(error: BaseException) -> Fault:
     """What a driver's error means; one that it knows nothing of counts as no answer."""
     if isinstance(error, sqlite3.Error):

@@ -1,5 +1,7 @@
 """API keys: who may do what; of a key itself only a hash is ever stored."""
 
+import hashlib
+import secrets
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -38,6 +40,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     moderator: str | None
     created_at: datetime
     revoked_at: datetime | None
+
+
+def make_secret() -> str:
+    """A new key, which only its owner keeps: 256 random bits behind a word that can be searched for."""
+    return f"flagrank_{secrets.token_urlsafe(32)}"
+
+
+def hash_secret(secret: bytes) -> bytes:
+    """What is stored of a key; without salt and stretching, as 256 random bits can't be guessed."""
+    return hashlib.sha256(secret).digest()
 
 
 class ApiKeys(Protocol):
