@@ -11,12 +11,15 @@ from fastapi.openapi.utils import get_openapi
 from flagrank.api.problems import (
     encode_problem,
     make_encoding_problem,
+    make_no_key_problem,
     make_no_model_problem,
     make_origin_problem,
     make_size_problem,
     make_timeout_problem,
 )
 from flagrank.api.report_description import JsonSchema, describe_report, make_example
+from flagrank.api.task_description import SCHEMAS as TASK_SCHEMAS
+from flagrank.api.task_description import describe_task_paths
 from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.report import MAX_REPORTS
@@ -29,6 +32,7 @@ problem (RFC 9457, `application/problem+json`): `detail` says what is wrong, whe
 stable."""
 TAGS = [
     {"name": "scoring", "description": "Scores and the order that follows from them."},
+    {"name": "tasks", "description": "Scoring later: accepted means on disk, and that it will be scored."},
     {"name": "service", "description": "Whether the process lives, and whether it should be sent requests."},
 ]
 REQUEST_ID = "4f1d2c0b9a8e-17"
@@ -46,9 +50,23 @@ def describe_application(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         routes=application.routes,
     )
-    document["paths"] = {"/prediction": {"post": _describe_prediction(schema, reasons)}, **document["paths"]}
-    schemas = {"Report": describe_report(schema, reasons), "Prediction": _PREDICTION, "Problem": _PROBLEM}
+    request = _describe_request(schema, reasons)
+    problems = _describe_problems(ReportDecoder(schema, reasons), make_example(schema))
+    document["paths"] = {
+        "/prediction": {"post": _describe_prediction(request, problems)},
+        **describe_task_paths(request, problems, describe_problem),
+        **document["paths"],
+    }
+    schemas = {
+        "Report": describe_report(schema, reasons),
+        "Prediction": _PREDICTION,
+        **TASK_SCHEMAS,
+        "Problem": _PROBLEM,
+    }
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "Asked for once a key exists."}
+    }
     document["components"]["headers"] = {"X-Request-Id": _REQUEST_ID_HEADER}
     document["components"]["parameters"] = {"X-Request-Id": _REQUEST_ID_PARAMETER}
     for item in document["paths"].values():
@@ -66,7 +84,8 @@ def describe_problem(description: str, error: FlagrankError) -> JsonSchema:
     return {"description": description, "content": {"application/problem+json": content}}
 
 
-def _describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> JsonSchema:
+def _describe_request(schema: FeatureSchema, reasons: Collection[str]) -> JsonSchema:
+    """The body of reports, as both scoring routes take it."""
     first = make_example(schema)
     second = first | {"report_id": "r-1002", "reason": min(reasons), "exposure": 40}
     examples = {
@@ -79,6 +98,10 @@ def _describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> Jso
         "maxItems": MAX_REPORTS,
         "items": {"$ref": "#/components/schemas/Report"},
     }
+    return {"required": True, "content": {"application/json": {"schema": reports, "examples": examples}}}
+
+
+def _describe_prediction(request: JsonSchema, problems: dict[str, JsonSchema]) -> JsonSchema:
     prediction = {"schema": {"$ref": "#/components/schemas/Prediction"}, "example": _PREDICTION_EXAMPLE}
     return {
         "tags": ["scoring"],
@@ -87,16 +110,13 @@ def _describe_prediction(schema: FeatureSchema, reasons: Collection[str]) -> Jso
         "Nothing is stored. "
         "The answer for a report does not depend on what else is in the request.",
         "operationId": "predict_now",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": reports, "examples": examples}},
-        },
+        "requestBody": request,
         "responses": {
             "200": {
                 "description": "Scores, priorities and the ranking.",
                 "content": {"application/json": prediction},
             },
-            **_describe_problems(ReportDecoder(schema, reasons), first),
+            **problems,
         },
     }
 
@@ -106,7 +126,8 @@ def _describe_problems(decoder: ReportDecoder, report: JsonSchema) -> dict[str, 
     malformed, invalid = (_refuse(decoder, body) for body in ("[{", json.dumps([report | {"exposure": -1}])))
     problems: list[tuple[int, str, FlagrankError]] = [
         (400, "The body is no JSON, or the request no proper HTTP.", malformed),
-        (403, "The request comes from a foreign host or a page of another site.", make_origin_problem()),
+        (401, "Keys exist, and the request has none that is in force.", make_no_key_problem()),
+        (403, "A foreign host, a page of another site, or a key without the scope.", make_origin_problem()),
         (408, "The request was not whole in time.", make_timeout_problem(30)),
         (413, "The body is larger than the limit.", make_size_problem(32 * 2**20)),
         (415, "The body is not JSON in UTF-8 by its Content-Type, or compressed.", make_encoding_problem()),

@@ -17,7 +17,7 @@ LONGEST_WAIT_SECONDS = 60.0
 MAX_KEY_CHARS = 128
 
 _SHOWN_CHARS = 40
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 _KEY = re.compile(rb"[\x20-\x7e]{1,128}")
 _PRIORITIES = {str(priority): priority for priority in TaskPriority}
 _STATUSES = {str(status): status for status in TaskStatus}

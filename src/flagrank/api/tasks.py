@@ -28,6 +28,8 @@ from flagrank.triage.task import (
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
 TASKS = "/task"
+NO_TASK = "No task has this id. Ask GET /task for those that there are."
+
 _Answer = TypeVar("_Answer")
 
 
@@ -107,7 +109,7 @@ class TaskRoutes:
     async def _find(self, task_id: str) -> TaskDetail:
         detail = await self._ask(partial(self._reading.read_task, task_id))
         if detail is None:
-            raise TaskNotFound("No task has this id. Ask GET /task for those that there are.")
+            raise TaskNotFound(NO_TASK)
         return detail
 
     async def _list(self, query: TaskQuery) -> Reply:
