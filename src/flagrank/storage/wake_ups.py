@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from flagrank.storage.dialect import LISTEN_CHANNEL
 from flagrank.storage.engine import Database
 from flagrank.telemetry import get_logger
 from flagrank.triage.errors import FlagrankError, StoreUnavailable
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.01
 RECONNECT_SECONDS = 1.0
 ECHO_SECONDS = 4.0  # between two proofs that notifications arrive
 PATIENCE_SECONDS = 2.0  # how long one may take
@@ -42,8 +41,9 @@ class EmbeddedWakeUps:
         self._seen: object = None
 
     def __enter__(self) -> Self:
-        self._connection = self._open.enter_context(self._database.read())
-        self._connection.detach()
+        connection = self._open.enter_context(self._database.read())
+        self._execute = connection.connection.cursor().execute
+        connection.detach()
         return self
 
     def __exit__(
@@ -69,13 +69,9 @@ class EmbeddedWakeUps:
         self._signal.set()
 
     def _has_changed(self) -> bool:
-        """Whether anyone has committed since the last time; reads no page of the file (3 us)."""
-        try:
-            version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        except DBAPIError:  # whoever claims next is told
-            return False
-        had_seen, self._seen = self._seen, version
-        return bool(version != had_seen)
+        """Whether anyone has committed since the last time; reads no page of the file."""
+        had_seen, self._seen = self._seen, self._execute("PRAGMA data_version").fetchone()
+        return bool(self._seen != had_seen)
 
 
 class ListeningWakeUps:
@@ -130,9 +126,10 @@ class ListeningWakeUps:
     def _connect(self) -> Iterator[Any]:
         """The driver's own connection, which is not the pool's any more."""
         with self._database.read() as connection:
+            driver_connection = connection.connection.driver_connection
             connection.detach()
             try:
-                yield connection.connection.driver_connection
+                yield driver_connection
             except connection.dialect.loaded_dbapi.Error as error:
                 raise StoreUnavailable("the connection that listens broke.") from error
 
