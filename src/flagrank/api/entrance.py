@@ -1,6 +1,7 @@
 """What every request passes first: its id, the guard, its key; then it goes on to what answers it."""
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,29 +27,38 @@ class Entrance:
         direct: Mapping[tuple[str, str], ASGIApp],
         guard: Guard,
         keys: KeyRing,
+        *,
         is_draining: Callable[[], bool],
+        observe: Callable[[str, int, float], None],
     ) -> None:
         """`direct` has routes by method and path, of which `/task/` stands for one task.
 
-        While `is_draining()` every answer says `Connection: close`: kept connections go elsewhere.
+        While `is_draining()` every answer says `Connection: close`: kept connections go elsewhere. `observe`
+        hears the route, the status and the seconds of each answer.
         """
         self._application = application
         self._direct = direct
         self._guard = guard
         self._keys = keys
         self._is_draining = is_draining
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         headers = dict(scope["headers"])
         request_id = read_request_id(headers)
         scope["state"].update(request_id=request_id, headers=headers)
+        begin = perf_counter()
+        path: str = scope["path"]
+        if len(path) == _TASK_PATH_CHARS and path.startswith(_TASK):
+            path = _TASK
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
                 if self._is_draining():
                     message["headers"].append((b"connection", b"close"))
+                self._observe(path, message["status"], perf_counter() - begin)
             await send(message)
 
         has_keys = self._keys.are_asked
@@ -62,8 +72,5 @@ class Entrance:
         if refusal is not None:
             await send_problem(scope, send_with_id, refusal)
             return
-        path: str = scope["path"]
-        if len(path) == _TASK_PATH_CHARS and path.startswith(_TASK):
-            path = _TASK
         route = self._direct.get((scope["method"], path), self._application)
         await route(scope, receive, send_with_id)

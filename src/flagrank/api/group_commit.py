@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -23,8 +23,10 @@ _Waiting: TypeAlias = tuple[Submission, asyncio.Future[Receipt]]
 class GroupCommit:
     """One writer thread; an async context manager, at whose end everything taken has been committed."""
 
-    def __init__(self, intake: TaskIntake) -> None:
+    def __init__(self, intake: TaskIntake, observe: Callable[[float], None]) -> None:
+        """`observe` hears how many tasks each commit took in."""
         self._intake = intake
+        self._observe = observe
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._waiting_bytes = 0  # the event loop's own
         self._left_over: _Waiting | None = None  # the writer's own
@@ -71,6 +73,7 @@ class GroupCommit:
             except Exception as error:  # noqa: BLE001 - whatever it is, each request has to be answered
                 self._loop.call_soon_threadsafe(_fail, group, error)
                 continue
+            self._observe(len(group))
             self._loop.call_soon_threadsafe(_answer, group, answers)
 
     def _take_group(self) -> list[_Waiting]:

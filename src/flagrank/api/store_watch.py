@@ -10,7 +10,7 @@ from flagrank.api.keys import KeyRing
 from flagrank.api.problems import make_backlog_problem
 from flagrank.telemetry import get_logger
 from flagrank.triage.errors import FlagrankError, StoreUnavailable
-from flagrank.triage.task import TaskStatus
+from flagrank.triage.task import TaskCounts, TaskStatus
 from flagrank.triage.task_ports import TaskReading
 
 LOOK_SECONDS = 0.5
@@ -43,6 +43,7 @@ class StoreWatch:
         self._refusal = ""
         self._refused_at = float("-inf")
         self._waiting = 0
+        self._counts: TaskCounts | None = None
         self._n_accepted = 0  # written by the event loop only
         self._n_counted = 0  # of those accepted, how many `_waiting` holds
         self._free_bytes: int | None = None
@@ -73,6 +74,11 @@ class StoreWatch:
         if self._lacks_room:
             reasons.append("The disk of the database is nearly full. Make room on it.")
         return reasons
+
+    @property
+    def counts(self) -> TaskCounts | None:
+        """The counts of the last look; None where the store does not answer."""
+        return self._counts if self._fault is None else None
 
     def check_room(self) -> None:
         """Raise where no task can be taken in now: `HttpProblem`, or `StoreUnavailable`."""
@@ -117,8 +123,9 @@ class StoreWatch:
     def _look(self) -> None:
         self._keys.refresh()
         n_accepted = self._n_accepted
-        counts = self._reading.count_tasks().by_status
-        self._waiting = counts[TaskStatus.SCHEDULED] + counts[TaskStatus.QUEUED]
+        self._counts = self._reading.count_tasks()
+        by_status = self._counts.by_status
+        self._waiting = by_status[TaskStatus.SCHEDULED] + by_status[TaskStatus.QUEUED]
         self._n_counted = n_accepted
         self._free_bytes = self._read_free_bytes and self._read_free_bytes()
         self._answered_at = time.monotonic()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from socket import socket
 
@@ -14,6 +14,7 @@ from flagrank.api.entrance import Entrance
 from flagrank.api.group_commit import GroupCommit
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
+from flagrank.api.metrics import MetricsRoute
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
@@ -31,12 +32,14 @@ from flagrank.storage.engine import Database
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_reading import StoredTaskReading
+from flagrank.telemetry import Metrics, Readings
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.policy import DEFAULT_POLICY
 
 STORE_THREADS = 4
 
 FindChampion = Callable[[], SessionScorer | None]
+Routes = dict[tuple[str, str], ASGIApp]
 
 
 class ApiProcess:
@@ -48,11 +51,14 @@ class ApiProcess:
         database: Database,
         find_champion: FindChampion,
         schema: FeatureSchema | None,
+        metrics: Metrics,
     ) -> None:
+        """Reports are read by `schema`, else by the champion's own."""
         self._settings = settings
         self._database = database
         self._find_champion = find_champion
         self._schema = schema
+        self._metrics = metrics
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -72,41 +78,13 @@ class ApiProcess:
 
     async def _assemble(self, stack: AsyncExitStack) -> ASGIApp:
         """The whole ASGI application, whose parts end with the stack in reverse order."""
-
-        def start_threads(count: int, name: str) -> ThreadPoolExecutor:
-            return stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix=name))
-
-        settings, policy = self._settings, DEFAULT_POLICY
-        codec, scoring = start_threads(1, "codec"), start_threads(1, "scoring")
-        store = start_threads(STORE_THREADS, "store")
-        serving = ChampionServing(self._find_champion, self._schema, policy.severities, scoring)
-        reading = StoredTaskReading(self._database)
-        keys = KeyRing(StoredApiKeys(self._database), store)
-        watch = stack.enter_context(
-            StoreWatch(
-                reading,
-                keys,
-                most_tasks=settings.backlog_tasks,
-                least_free_bytes=settings.least_free_bytes,
-                read_free_bytes=free_bytes_reader(settings),
-            )
-        )
-        intake = await stack.enter_async_context(GroupCommit(StoredTaskIntake(self._database)))
-        finals = FinalWatch(reading.find_final, store)
-        self._drain.when_begun(finals.release)
-        tasks = TaskRoutes(reading, StoredTaskChanges(self._database), finals, store)
-        reader = BodyReader(settings.body_limit_bytes)
-        submission = SubmissionRoute(
-            serving.find, reader, codec, intake, watch=watch, list_tasks=tasks.list_newest
-        )
-        routes: dict[tuple[str, str], ASGIApp] = {
-            ("POST", "/prediction"): PredictionRoute(serving.find, policy, reader, codec),
-            ("POST", "/predict"): JsonRoute(submission.respond),
-            ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
-            ("GET", "/task"): JsonRoute(tasks.list),
-            ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
-            ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
-        }
+        threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
+        scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
+        reasons = DEFAULT_POLICY.severities
+        serving = ChampionServing(self._find_champion, self._schema, reasons, scoring)
+        keys = KeyRing(StoredApiKeys(self._database), threads)
+        watch = stack.enter_context(self._watch_store(keys))
+        routes = await self._make_routes(stack, serving, watch, threads)
 
         def find_schema() -> FeatureSchema:
             served = serving.find()
@@ -115,10 +93,54 @@ class ApiProcess:
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
             stopping = "The server is shutting down: send requests elsewhere."
-            reasons = [] if serving.find() else [no_model]
-            return [*reasons, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
+            found = [] if serving.find() else [no_model]
+            return [*found, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
 
-        application = create_application(routes, find_schema, policy.severities, find_reasons)
-        direct = {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()}
-        guard = Guard(settings.allowed_hosts)
-        return Entrance(application, direct, guard, keys, lambda: self._drain.began)
+        def read() -> Readings:
+            served = serving.find()
+            model = served.scorer.model if served else None
+            return Readings(is_ready=not find_reasons(), model=model, counts=watch.counts)
+
+        routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
+        return Entrance(
+            create_application(routes, find_schema, reasons, find_reasons),
+            {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
+            Guard(self._settings.allowed_hosts),
+            keys,
+            is_draining=lambda: self._drain.began,
+            observe=self._metrics.requests.observe,
+        )
+
+    def _watch_store(self, keys: KeyRing) -> StoreWatch:
+        return StoreWatch(
+            StoredTaskReading(self._database),
+            keys,
+            most_tasks=self._settings.backlog_tasks,
+            least_free_bytes=self._settings.least_free_bytes,
+            read_free_bytes=free_bytes_reader(self._settings),
+        )
+
+    async def _make_routes(
+        self, stack: AsyncExitStack, serving: ChampionServing, watch: StoreWatch, threads: Executor
+    ) -> Routes:
+        """What answers, by method and path, but for what describes the service itself."""
+        codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
+        observe = self._metrics.tasks.commits.observe
+        commit = GroupCommit(StoredTaskIntake(self._database), observe)
+        intake = await stack.enter_async_context(commit)
+        reading = StoredTaskReading(self._database)
+        finals = FinalWatch(reading.find_final, threads)
+        self._drain.when_begun(finals.release)
+        tasks = TaskRoutes(reading, StoredTaskChanges(self._database), finals, threads)
+        reader = BodyReader(self._settings.body_limit_bytes)
+        submission = SubmissionRoute(
+            serving.find, reader, codec, intake, watch=watch, list_tasks=tasks.list_newest
+        )
+        return {
+            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec),
+            ("POST", "/predict"): JsonRoute(submission.respond),
+            ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
+            ("GET", "/task"): JsonRoute(tasks.list),
+            ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
+            ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
+        }

@@ -22,6 +22,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["api", "worker"]
     settings: Settings
     folder: str  # of what the processes of one server share
+    row: int = 0  # of the numbers that they count
     schema_file: str | None = None
     listener: int = -1
     ready: int = -1  # where an api process tells that it answers

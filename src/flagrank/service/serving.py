@@ -14,12 +14,14 @@ from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, tell_ready
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
+from flagrank.service.shared_counts import create_counts, open_metrics
 from flagrank.service.store import opened_store
 from flagrank.service.supervision import Children, Keeper
 from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.telemetry import Metrics
 from flagrank.triage.feature_schema import check_serves
 from flagrank.triage.ports import ModelIdentity
 
@@ -49,8 +51,10 @@ def serve(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flagrank-")))
         if source is not None:
             _promote(StoredModelRegistry(database), source, schema_file)
+        create_counts(folder, settings.processes + 1)
         order = Order(
             role="worker",
+            row=settings.processes,
             settings=settings,
             folder=str(folder),
             schema_file=str(schema_file) if schema_file else None,
@@ -62,7 +66,8 @@ def serve(
             announce(describe_address(listener), model)
 
         if settings.processes == 1:
-            with ready_api(settings, database, folder, schema_file) as (api, model):
+            metrics = open_metrics(folder, 0)
+            with ready_api(settings, database, folder, schema_file, metrics) as (api, model):
                 api.run(listener, lambda: start(model))
         else:
             children = Children(order, listener)
@@ -71,7 +76,7 @@ def serve(
 
 @contextmanager
 def ready_api(
-    settings: Settings, database: Database, folder: Path, schema_file: Path | None
+    settings: Settings, database: Database, folder: Path, schema_file: Path | None, metrics: Metrics
 ) -> Iterator[tuple[ApiProcess, ModelIdentity | None]]:
     """An api process with the champion loaded, and which one that is.
 
@@ -82,16 +87,21 @@ def ready_api(
         champion = watch.find_scorer()
         if schema and champion:
             check_serves(schema, champion.schema, str(schema_file))
-        yield ApiProcess(settings, database, watch.find_scorer, schema), champion.model if champion else None
+        yield (
+            ApiProcess(settings, database, watch.find_scorer, schema, metrics),
+            champion.model if champion else None,
+        )
 
 
 def run_api_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
     """Answer HTTP on an inherited listener, as one of several processes. Blocks."""
     schema_file = Path(order.schema_file) if order.schema_file else None
+    folder = Path(order.folder)
+    metrics = open_metrics(folder, order.row)
     with (
         socket(fileno=order.listener) as listener,
         opened_store(order.settings) as database,
-        ready_api(order.settings, database, Path(order.folder), schema_file) as (api, _),
+        ready_api(order.settings, database, folder, schema_file, metrics) as (api, _),
     ):
         watch_parent(api.begin_drain)
         api.run(listener, lambda: tell_ready(order.ready))

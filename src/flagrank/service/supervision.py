@@ -124,7 +124,8 @@ class Children:
             stack.callback(os.close, ready)
             stack.callback(os.close, tell)
             order = msgspec.structs.replace(self._order, ready=tell)
-            keepers = [self._keep(order, stack) for _ in range(self._settings.processes)]
+            orders = [msgspec.structs.replace(order, row=row) for row in range(self._settings.processes)]
+            keepers = [self._keep(order, stack) for order in orders]
             if self._are_ready(ready, stop):
                 when_started()
                 while not stop.came:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order
+from flagrank.service.shared_counts import open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
@@ -52,8 +53,8 @@ def run_worker_child(order: Order, watch_parent: Callable[[Callable[[], None]], 
     stop = StopSignal()
     watch_parent(stop.note)
     with opened_store(order.settings) as database:
-        rules = read_rules(order.settings)
-        run_worker(database, Metrics().tasks, rules, CheckedPackages(Path(order.folder)), stop)
+        rules, folder = read_rules(order.settings), Path(order.folder)
+        run_worker(database, open_metrics(folder, order.row).tasks, rules, CheckedPackages(folder), stop)
 
 
 def run_worker(

@@ -1,0 +1,22 @@
+"""The numbers that the processes of one server count together, in a file of its folder."""
+
+from pathlib import Path
+
+from flagrank.telemetry import Metrics, Slots, create_slots_file
+
+FILE = "counts"
+# What requests are counted by; `/task/` is one task, anything else counts as another.
+ROUTES = (
+    *("/prediction", "/predict", "/task", "/task/", "/metrics"),
+    *("/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"),
+)
+
+
+def create_counts(folder: Path, processes: int) -> None:
+    """Make the file for so many processes."""
+    create_slots_file(folder / FILE, processes)
+
+
+def open_metrics(folder: Path, row: int) -> Metrics:
+    """What one process counts, from 0 in the row that is its own."""
+    return Metrics(Slots(folder / FILE, row), ROUTES)
