@@ -72,16 +72,16 @@ class LoadGenerator:
             now = time.perf_counter()
         return Round(answered, now - start, read_cpu() - cpu)
 
-    def run_paced(self, seconds: float, per_second: float) -> int:
-        """Send at an even pace, however fast the answers come; instead of `start` and `run`.
+    def run_paced(self, seconds: float, per_second: float) -> None:
+        """Send at an even pace, however fast the answers come, as far as the connections suffice.
 
-        Returns how many were answered: fewer than asked for where the connections did not suffice.
+        Instead of `start` and `run`.
         """
         idle = list(self._connections.values())
-        sent = answered = 0
+        sent = 0
         start = now = time.perf_counter()
-        while now - start < seconds or len(idle) < len(self._connections):
-            while idle and sent < min(now - start, seconds) * per_second:
+        while now - start < seconds:
+            while idle and sent < (now - start) * per_second:
                 self._send(idle.pop())
                 sent += 1
             for descriptor, _ in self._epoll.poll(0.001):
@@ -89,10 +89,8 @@ class LoadGenerator:
                 if connection.unsent:
                     self._send_rest(connection)
                 elif connection.receive():
-                    answered += 1
                     idle.append(connection)
             now = time.perf_counter()
-        return answered
 
     def finish(self) -> None:
         """Take the answers still due, so that the server is idle, and hang up."""
@@ -104,10 +102,6 @@ class LoadGenerator:
                     self._send_rest(connection)
                 elif connection.receive():
                     waiting.discard(descriptor)
-        self.close()
-
-    def close(self) -> None:
-        """Hang up."""
         for connection in self._connections.values():
             connection.close()
         self._epoll.close()
