@@ -103,7 +103,7 @@ def confine(command: Sequence[str], scratch: Path) -> list[str]:
         f"mount -t tmpfs -o size=256m,mode=1777 tmpfs {shlex.quote(str(scratch))} && "
         f"exec {become} --no-new-privs {shlex.join(command)}"
     )
-    return ["unshare", "--mount", "--kill-child", "sh", "-c", script]
+    return ["unshare", "--mount", "sh", "-c", script]
 
 
 class _Workshop:

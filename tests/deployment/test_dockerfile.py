@@ -20,7 +20,7 @@ def find_copied() -> list[str]:
     return [source for words in copies if not words[0].startswith("--") for source in words[:-1]]
 
 
-def test_every_base_is_a_plain_name_with_a_whole_version_and_a_release_of_debian() -> None:
+def test_every_stage_starts_from_a_plain_name_with_a_whole_version_and_a_release_of_debian() -> None:
     assert len(STAGES) == 3
     assert all(PINNED.fullmatch(stage.base) for stage in STAGES)
     assert len({stage.base for stage in STAGES}) == 1  # the environment runs on the Python that made it
