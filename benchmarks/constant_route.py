@@ -6,16 +6,21 @@ Run it with `python -m benchmarks.constant_route BODY_FILE PORT`.
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvloop
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flagrank.api.application import create_application
 from flagrank.api.entrance import Entrance
 from flagrank.api.guard import Guard
+from flagrank.api.keys import KeyRing
 from flagrank.service.server import Drain, DrainingServer, configure, listen
 from flagrank.settings import Settings, load_schema
+from flagrank.storage.api_keys import StoredApiKeys
+from flagrank.storage.engine import open_database
+from flagrank.telemetry import Metrics
 from flagrank.triage.policy import DEFAULT_POLICY
 
 
@@ -39,10 +44,21 @@ def main(body_file: str, port: str) -> None:
     """Serve until SIGTERM."""
     settings = Settings(port=int(port))
     route = ConstantRoute(Path(body_file).read_bytes())
-    application = create_application(route, load_schema(None), DEFAULT_POLICY.severities, list)
-    entrance = Entrance(application, route, Guard(settings.allowed_hosts), lambda: False)
+    routes: dict[tuple[str, str], ASGIApp] = {("POST", "/prediction"): route}
+    schema = load_schema(None)
+    entrance = Entrance(
+        create_application(routes, lambda: schema, DEFAULT_POLICY.severities, list),
+        routes,
+        Guard(settings.allowed_hosts),
+        KeyRing(StoredApiKeys(open_database("sqlite:///never-opened.db")), ThreadPoolExecutor(1)),
+        is_draining=lambda: False,
+        observe=Metrics(routes=["/prediction"]).requests.observe,
+    )
     server = DrainingServer(configure(entrance, settings), Drain(0), lambda: None)
-    with listen(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        listen(settings, has_keys=False) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(server.serve(sockets=[listener]))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claim_tasks: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     claim_reports: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+    log_style: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def is_loopback(self) -> bool:

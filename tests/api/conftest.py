@@ -27,6 +27,13 @@ def server(package: Path) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
+def idle_server(package: Path) -> Iterator[RunningServer]:
+    """A server without a worker: its tasks stay as they are."""
+    with running_server("--model", str(package), "--no-worker") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def strict_server(package: Path) -> Iterator[RunningServer]:
     """A server that loses its patience within a second and takes small bodies only."""
     limits = {"body_limit_bytes": 2_048, "body_timeout_seconds": 0.5, "idle_timeout_seconds": 1}

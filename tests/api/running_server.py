@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -137,6 +138,13 @@ class RunningServer:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ask("POST", "/prediction", content, {**JSON_TYPE, **(headers or {})})
 
+    def submit(
+        self, body: bytes | object, query: str = "", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """`POST /predict` with bytes, or with a value as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.ask("POST", f"/predict{query}", content, {**JSON_TYPE, **(headers or {})})
+
     def read_memory(self) -> int:
         """The most bytes that the process has held in memory so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -154,19 +162,27 @@ class RunningServer:
 
 @contextmanager
 def running_server(*arguments: str, **settings: object) -> Iterator[RunningServer]:
-    """Start `flagrank serve` on a free port, with settings by environment; stop it at the end."""
-    environment = {
-        **os.environ,
-        **{f"FLAGRANK_{name.upper()}": str(value) for name, value in settings.items()},
-    }
+    """Start `flagrank serve` on a free port, with settings by environment; stop it at the end.
+
+    Where no `data_dir` is given its database is one of its own, and goes with it.
+    """
     command = [FLAGRANK, "serve", "--port", "0", "--json", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-    assert process.stdout
-    try:
-        text = b"".join(iter(process.stdout.readline, b"}\n")) + b"}"
-        announced = json.loads(text)
-        yield RunningServer(process, announced["url"], announced["model"])
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with TemporaryDirectory(prefix="flagrank-test-", ignore_cleanup_errors=True) as folder:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=make_environment({"data_dir": folder} | settings)
+        )
+        assert process.stdout
+        try:
+            text = b"".join(iter(process.stdout.readline, b"}\n")) + b"}"
+            announced = json.loads(text)
+            yield RunningServer(process, announced["url"], announced["model"])
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def make_environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """This process's environment with settings of flagrank."""
+    named = {f"FLAGRANK_{name.upper()}": str(value) for name, value in settings.items()}
+    return {**os.environ, **named}

@@ -19,6 +19,24 @@ def test_a_bad_body_is_refused_by_the_path_of_the_field(server: RunningServer, b
     assert server.predict([REPORT]).status == 200
 
 
+@pytest.mark.parametrize("bad", BAD_BODIES, ids=[bad.name for bad in BAD_BODIES])
+def test_what_is_not_scored_now_is_not_taken_in_for_later(idle_server: RunningServer, bad: BadBody) -> None:
+    if not bad.body:
+        pytest.skip("without a body /predict lists tasks: test_submission")
+    now = check_problem(idle_server.predict(bad.body), bad.status, bad.code)
+    later = check_problem(
+        idle_server.submit(bad.body, headers={"Idempotency-Key": "of a bad body"}), bad.status, bad.code
+    )
+    assert later["errors"] == now["errors"]
+    assert later["detail"] == now["detail"]
+
+
+def test_a_refused_request_does_not_use_its_key_up(idle_server: RunningServer) -> None:
+    headers = {"Idempotency-Key": "refused first"}
+    check_problem(idle_server.submit([{}], headers=headers), 422, "invalid_reports")
+    assert idle_server.submit([REPORT], headers=headers).status == 202
+
+
 def test_names_of_unknown_fields_come_back_short_and_printable(server: RunningServer) -> None:
     names = ["\u202e" * 100, "\ud800", "a\nb", "<script>"]
     problem = check_problem(server.predict([REPORT | dict.fromkeys(names, 1)]), 422, "invalid_reports")

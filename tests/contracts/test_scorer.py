@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
+from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.coalescer import LOOP_ROWS, CoalescingScorer
 from flagrank.scoring.columns import ColumnEncoder
 from flagrank.scoring.session import OUTPUT_NAME, ModelSession
@@ -26,8 +28,8 @@ MakeScorer = Callable[[bytes], AbstractAsyncContextManager[Scorer]]
 @asynccontextmanager
 async def coalescing(model: bytes) -> AsyncIterator[Scorer]:
     session = ModelSession(model, SCHEMA.names)
-    async with CoalescingScorer(IDENTITY, session, ColumnEncoder(SCHEMA)) as scorer:
-        yield scorer
+    with ThreadPoolExecutor(1) as executor:
+        yield CoalescingScorer(SessionScorer(IDENTITY, SCHEMA, session), executor)
 
 
 @pytest.fixture(params=[coalescing])

@@ -70,7 +70,8 @@ def test_every_setting_is_documented_and_no_other() -> None:
 def test_a_setting_is_documented_with_flag_variable_default_and_range(field: Any) -> None:  # noqa: ANN401
     flag, variable, default, meaning = SETTINGS[field.name]
     flags = {option for param in COMMANDS["flagrank serve"].params for option in param.opts}
-    assert flag.strip("`") == (f"--{field.name}" if f"--{field.name}" in flags else "")
+    spelled = f"--{field.name.replace('_', '-')}"
+    assert flag.strip("`") == (spelled if spelled in flags else "")
     assert variable == f"`FLAGRANK_{field.name.upper()}`"
     assert default.strip("`") == spell(field.default)
     for bound in find_bounds(field.type):

@@ -1,6 +1,7 @@
 """A score never depends on batch size, order or concurrency, down to the last bit."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import count
 
@@ -8,6 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.coalescer import CoalescingScorer
 from flagrank.scoring.columns import ColumnEncoder, Matrix
 from flagrank.scoring.package import Package, read_package
@@ -70,6 +72,7 @@ arrivals = st.lists(
 @given(arrivals)
 def test_a_score_does_not_depend_on_concurrent_requests(schedule: list[tuple[int, int, bool]]) -> None:
     package, session, encoder, _ = load()
+    schema = package.manifest.schema
     number = count()
     requests = [
         [make_report("MSG", float(next(number) * 37 % 5_000), None, 2.5) for _ in range(size)]
@@ -82,7 +85,8 @@ def test_a_score_does_not_depend_on_concurrent_requests(schedule: list[tuple[int
         return await scorer.score(request)
 
     async def serve() -> list[list[float] | BaseException]:
-        async with CoalescingScorer(package.identity, session, encoder) as scorer:
+        with ThreadPoolExecutor(1) as executor:
+            scorer = CoalescingScorer(SessionScorer(package.identity, schema, session), executor)
             tasks = [
                 asyncio.create_task(send(scorer, turns, request))
                 for (turns, _, _), request in zip(schedule, requests, strict=True)

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from flagrank.settings import Settings
+from flagrank.telemetry import configure_logs
 from flagrank.triage.errors import FlagrankError
 
 
@@ -60,6 +61,7 @@ def watch_parent(stop: Callable[[], None]) -> None:
 def main() -> None:
     """Read the order and obey it."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    configure_logs(order.settings.log_style, order.settings.log_level)
     try:
         obey(order)
     except FlagrankError as error:

@@ -21,7 +21,7 @@ from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.telemetry import Metrics
+from flagrank.telemetry import Metrics, configure_logs
 from flagrank.triage.feature_schema import check_serves
 from flagrank.triage.ports import ModelIdentity
 
@@ -44,6 +44,7 @@ def serve(
 
     Raises `FlagrankError` where the settings, the database, the model or the schema are refused. Blocks.
     """
+    configure_logs(settings.log_style, settings.log_level)
     with ExitStack() as stack:
         database = stack.enter_context(opened_store(settings))
         has_keys = StoredApiKeys(database).has_keys()

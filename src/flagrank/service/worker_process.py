@@ -19,7 +19,7 @@ from flagrank.storage.schema import check_schema
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
-from flagrank.telemetry import Metrics, TaskMetrics
+from flagrank.telemetry import Metrics, TaskMetrics, configure_logs
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import ClaimLimit
 from flagrank.worker import Worker, WorkRules
@@ -42,6 +42,7 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
 
     Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
     """
+    configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
     with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
         announce()

@@ -11,6 +11,7 @@ import pytest
 
 from flagrank.api.prediction import LOOP_BYTES, PredictionRoute
 from flagrank.api.request_body import BodyReader
+from flagrank.api.serving import Serving
 from flagrank.triage.errors import PackageRefused
 from flagrank.triage.feature_schema import parse_schema
 from flagrank.triage.policy import DEFAULT_POLICY
@@ -70,7 +71,8 @@ def _ask(
     scope = {"type": "http", "method": "POST", "path": "/prediction", "state": state}
     with ThreadPoolExecutor(1) as executor:
         decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
-        route = PredictionRoute(decoder, scorer, DEFAULT_POLICY, BodyReader(LIMIT), executor)
+        serving = Serving(scorer, SCHEMA, decoder) if scorer else None
+        route = PredictionRoute(lambda: serving, DEFAULT_POLICY, BodyReader(LIMIT), executor)
         try:
             asyncio.run(route(scope, receive, send))
         except PackageRefused:
