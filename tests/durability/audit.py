@@ -11,7 +11,7 @@ _TABLES = (
     "CREATE TABLE audit_completed (task_id TEXT NOT NULL)",
     "CREATE TABLE audit_taken (task_id TEXT NOT NULL)",
 )
-_SQLITE_NOW = "(julianday('now') - 2440587.5) * 86400000000 - 5000"
+_SQLITE_NOW = "(julianday('now') - 2440587.5) * 86400000000 + 5000"  # a clock in milliseconds
 _SQLITE = (
     """CREATE TRIGGER note_completed AFTER UPDATE ON task WHEN NEW.state = 2
        BEGIN INSERT INTO audit_completed VALUES (hex(NEW.task_id)); END""",

@@ -77,7 +77,10 @@ def test_what_a_dead_worker_held_is_done_by_another_within_12_seconds(url: str, 
 
 
 def test_two_workers_never_hold_one_task(url: str) -> None:
-    workers = [start(work, url, Work(group=ClaimLimit(5, 5), scoring_seconds=0.002)) for _ in range(4)]
+    workers = [
+        start(work, url, Work(lease_seconds=10, group=ClaimLimit(5, 5), scoring_seconds=0.002))
+        for _ in range(4)
+    ]
     for _ in range(20):
         submit(url, 50)
     wait_until(lambda: count_open(url) == 0)
