@@ -1,0 +1,144 @@
+"""Several processes, and models promoted while they serve."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flagrank.triage.feature_schema import parse_schema
+from flagrank.triage.report import CONTEXT_FIELDS
+from tests.api.problem_checks import check_problem
+from tests.api.running_server import FLAGRANK, REPORT, RunningServer, make_environment, running_server
+from tests.packages import write_small_package
+
+DEFAULT = Path(__file__).parents[2] / "src/flagrank/default_schema.toml"
+EXTRA = """
+[[feature]]
+name = "team"
+type = "category"
+values = ["a", "b"]
+"""
+PROCESSES = 4
+FOLLOW_SECONDS = 2.0
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def many(package: Path, data: Path) -> Iterator[RunningServer]:
+    """A server of four processes and a worker."""
+    with running_server("--model", str(package), "--processes", str(PROCESSES), data_dir=data) as server:
+        yield server
+
+
+def model_command(data: Path, *arguments: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What `flagrank model` prints as JSON."""
+    command = [FLAGRANK, "model", *arguments, "--json"]
+    ended = subprocess.run(command, capture_output=True, env=make_environment({"data_dir": data}), check=True)
+    return json.loads(ended.stdout)
+
+
+def find_children(server: RunningServer) -> dict[int, str]:
+    """The processes that the server has started, and which of them answer HTTP."""
+    task = Path(f"/proc/{server.process.pid}/task")
+    pids = [int(pid) for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
+    return {pid: find_role(pid) for pid in pids}
+
+
+def find_role(pid: int) -> str:
+    """The libraries that a process has loaded tell what it does."""
+    with open(f"/proc/{pid}/maps") as maps:  # noqa: PTH123 - a file of the kernel
+        return "api" if "httptools" in maps.read() else "worker"
+
+
+def versions(server: RunningServer, count: int) -> set[str]:
+    return {server.predict([REPORT]).document["model"]["version"] for _ in range(count)}
+
+
+def test_every_process_serves_a_new_champion_within_two_seconds(
+    many: RunningServer, data: Path, tmp_path: Path
+) -> None:
+    write_small_package(tmp_path / "other", changed={"notes.txt": b"another one"})
+    assert versions(many, 20) == {"1"}
+    assert model_command(data, "publish", str(tmp_path / "other"))["version"] == 2
+    assert versions(many, 20) == {"1"}
+    victim = next(pid for pid, role in find_children(many).items() if role == "api")
+    os.kill(victim, signal.SIGKILL)
+    model_command(data, "promote", "2")
+    time.sleep(FOLLOW_SECONDS)
+    assert versions(many, 400) == {"2"}
+    model_command(data, "promote", "1")
+    time.sleep(FOLLOW_SECONDS)
+    assert versions(many, 400) == {"1"}
+
+
+def test_a_killed_process_is_born_again(many: RunningServer) -> None:
+    before = find_children(many)
+    assert sorted(before.values()) == ["api"] * PROCESSES + ["worker"]
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while sorted(find_children(many).values()) != ["api"] * PROCESSES + ["worker"]:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert not before.keys() & find_children(many).keys()
+    location = many.submit([REPORT]).headers["Location"]
+    assert many.get(f"{location}?wait=30").document["status"] == "succeeded"
+
+
+def test_all_processes_end_with_the_server(many: RunningServer) -> None:
+    children = find_children(many)
+    many.signal()
+    assert many.wait() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+def test_no_process_outlives_a_server_that_was_killed(many: RunningServer) -> None:
+    children = find_children(many)
+    many.signal(signal.SIGKILL)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_one_process_answers_by_itself(server: RunningServer) -> None:
+    assert list(find_children(server).values()) == ["worker"]
+
+
+def test_the_same_package_is_one_version_and_a_champion_stays(package: Path, tmp_path: Path) -> None:
+    with running_server("--model", str(package), data_dir=tmp_path) as first:
+        assert first.model == {"name": "small", "version": "1"}
+    with running_server("--model", "demo", data_dir=tmp_path) as second:
+        assert second.model == {"name": "small", "version": "1"}
+    with running_server(data_dir=tmp_path) as third:
+        assert third.model == {"name": "small", "version": "1"}
+        assert third.predict([REPORT]).document["model"] == third.model
+    with running_server("--model", str(package), data_dir=tmp_path) as fourth:
+        assert fourth.model == {"name": "small", "version": "1"}
+    assert [model["role"] for model in model_command(tmp_path, "list")["models"]] == ["champion"]
+
+
+def test_a_champion_of_another_schema_brings_it_along(
+    many: RunningServer, data: Path, tmp_path: Path
+) -> None:
+    wider = parse_schema(EXTRA + DEFAULT.read_text(), "wider", CONTEXT_FIELDS)
+    write_small_package(tmp_path / "wider", wider)
+    check_problem(many.predict([REPORT | {"team": "a"}]), 422, "invalid_reports")
+    model_command(data, "publish", str(tmp_path / "wider"))
+    model_command(data, "promote", "2")
+    time.sleep(FOLLOW_SECONDS)
+    assert many.predict([REPORT | {"team": "a"}]).document["model"]["version"] == "2"
+    check_problem(many.predict([REPORT]), 422, "invalid_reports")
+    properties = many.get("/openapi.json").document["components"]["schemas"]["Report"]["properties"]
+    assert "team" in properties
