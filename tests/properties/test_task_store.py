@@ -126,7 +126,8 @@ class TaskMachine(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         if not self.tasks:
             return
-        task = self.tasks[data.draw(st.sampled_from(sorted(self.tasks)))]
+        failed = sorted(task.task_id for task in self.tasks.values() if task.status is TaskStatus.FAILED)
+        task = self.tasks[data.draw(st.sampled_from(failed or sorted(self.tasks)))]
         if task.status is TaskStatus.FAILED:
             self.store.changes.retry(task.task_id)
             task.status, task.due_turn = TaskStatus.QUEUED, next(self.turns)

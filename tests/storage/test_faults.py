@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from flagrank.storage.engine import Database, embedded_url, open_database
+from flagrank.storage.writer_queue import WriterQueue
 from flagrank.triage.errors import DatabaseRefused, SettingsRefused, StoreUnavailable
 from tests.databases import migrate
 from tests.postgres_server import WHEEL_18, PostgresServer, run_server
@@ -108,6 +109,20 @@ def test_a_locked_file_is_unavailable_until_it_is_free(file: Path, embedded: Dat
     other.execute("ROLLBACK")
     other.close()
     store.submit()
+
+
+def test_whoever_holds_its_turn_too_long_makes_others_unavailable_not_stuck(
+    file: Path, embedded: Database
+) -> None:
+    """A process that was stopped in the middle of a transaction, say."""
+    store = TaskStore(embedded)
+    with WriterQueue(Path(f"{file}-writers")).turn(1):
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="locked"):
+                store.submit()
+        assert store.counts() == {}
+    store.submit()
+    assert store.counts() == {"queued": 1}
 
 
 def test_a_full_disk_is_unavailable_and_what_is_there_stays_readable(file: Path, embedded: Database) -> None:

@@ -1,8 +1,8 @@
 """The database: one pool of connections, transactions that read or write, and errors in our own words."""
 
-import threading
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError, StatementError
 
 from flagrank.storage.dialect import Fault, begin_write, find_fault, is_sqlite, prepare_connections
+from flagrank.storage.writer_queue import WriterQueue
 from flagrank.triage.errors import (
     DatabaseRefused,
     ExtraMissing,
@@ -54,7 +55,7 @@ class Database:
         self._reading = (
             engine if self._is_embedded else engine.execution_options(isolation_level="AUTOCOMMIT")
         )
-        self._writing = threading.Lock()
+        self._writers = WriterQueue(Path(f"{engine.url.database}-writers")) if self._is_embedded else None
 
     @property
     def is_embedded(self) -> bool:
@@ -73,7 +74,8 @@ class Database:
 
         Raises `StoreUnavailable`, or `StoreRefused` where the database refuses a value.
         """
-        with _own_words(), self._alone(), self._engine.connect() as connection, connection.begin():
+        turn = self._writers.turn(self._wait_seconds) if self._writers else nullcontext()
+        with _own_words(), turn, self._engine.connect() as connection, connection.begin():
             yield Transaction(connection, begin_write(connection, self._wait_seconds))
 
     def check(self) -> None:
@@ -84,19 +86,6 @@ class Database:
     def close(self) -> None:
         """Close all connections; it may be used again, with new ones."""
         self._engine.dispose()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let the threads of this process wait for each other here, which costs nothing, not in SQLite."""
-        if not self._is_embedded:
-            yield
-            return
-        if not self._writing.acquire(timeout=self._wait_seconds):
-            raise _describe(Fault.LOCKED)
-        try:
-            yield
-        finally:
-            self._writing.release()
 
 
 def open_database(url: str, wait_seconds: float = WAIT_SECONDS) -> Database:
@@ -160,8 +149,22 @@ def _own_words() -> Iterator[None]:
         raise _describe(Fault.REFUSED) from error
     except (UnicodeEncodeError, OverflowError) as error:  # half a surrogate pair; 2^63
         raise _describe(Fault.REFUSED) from error
+    except TimeoutError as error:  # another writer kept its turn
+        raise _describe(Fault.LOCKED) from error
+    except OSError as error:  # the lock file can't be made
+        raise _describe(_fault_of_file(error)) from error
     except SQLAlchemyError as error:  # no connection became free in time
         raise _describe(Fault.UNREACHABLE) from error
+
+
+def _fault_of_file(error: OSError) -> Fault:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return Fault.FULL
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return Fault.READ_ONLY
+        case _:
+            return Fault.UNREACHABLE
 
 
 def _describe(fault: Fault) -> FlagrankError:
