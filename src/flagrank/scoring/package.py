@@ -170,7 +170,7 @@ def pack_package(path: Path) -> tuple[Package, bytes]:
     ) as archive:  # packing differs between versions of zlib
         for name in sorted(kept):
             entry = zipfile.ZipInfo(name)  # of 1980
-            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            entry.external_attr = 0o644 << 16
             archive.writestr(entry, kept[name])
     return package, packed.getvalue()
 
