@@ -1,4 +1,4 @@
-"""What the database itself notes of each task, by triggers: who completed it, who claimed what another held."""
+"""What the database itself notes of tasks, by triggers: each completion, each claim of what another held."""
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine, make_url
@@ -11,12 +11,13 @@ _TABLES = (
     "CREATE TABLE audit_completed (task_id TEXT NOT NULL)",
     "CREATE TABLE audit_taken (task_id TEXT NOT NULL)",
 )
-_SQLITE_NOW = "(julianday('now') - 2440587.5) * 86400000000 + 5000"  # a clock in milliseconds
 _SQLITE = (
     """CREATE TRIGGER note_completed AFTER UPDATE ON task WHEN NEW.state = 2
        BEGIN INSERT INTO audit_completed VALUES (hex(NEW.task_id)); END""",
-    f"""CREATE TRIGGER note_taken AFTER UPDATE ON task
-        WHEN NEW.lease_no > OLD.lease_no AND OLD.state = 1 AND OLD.lease_until > {_SQLITE_NOW}
+    # Its clock is one of milliseconds.
+    """CREATE TRIGGER note_taken AFTER UPDATE ON task
+        WHEN NEW.lease_no > OLD.lease_no AND OLD.state = 1
+          AND OLD.lease_until > (julianday('now') - 2440587.5) * 86400000000 + 5000
         BEGIN INSERT INTO audit_taken VALUES (hex(NEW.task_id)); END""",
 )
 _POSTGRESQL = (
@@ -53,7 +54,8 @@ def check_audit(url: str) -> int:
         taken = connection.scalar(text("SELECT count(*) FROM audit_taken"))
         without_results = connection.scalar(
             text(
-                "SELECT count(*) FROM task WHERE scores IS NULL OR priorities IS NULL OR model_version IS NULL"
+                "SELECT count(*) FROM task "
+                "WHERE scores IS NULL OR priorities IS NULL OR model_version IS NULL"
             )
         )
     engine.dispose()

@@ -36,6 +36,11 @@ def count_open(url: str) -> int:
     return sum(n for status, n in counts.items() if not status.is_final)
 
 
+def wait_for_end(url: str, process: Process) -> None:
+    """Until the process has ended, or has nothing more to do."""
+    wait_until(lambda: not process.is_alive() or count_open(url) == 0)
+
+
 def finish_all(url: str, rules: Work | None = None) -> None:
     """Let a healthy worker finish everything, and end it by SIGTERM."""
     process = start(work, url, rules or Work(max_attempts=100))

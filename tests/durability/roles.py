@@ -1,4 +1,4 @@
-"""What the processes of these tests do. They are real ones, forked from a server that has imported everything.
+"""What the processes of these tests do; real ones, forked from a server that has imported everything.
 
 A process dies by SIGKILL at a step that is counted: before and after each statement, before each commit, and
 whenever a port's method begins or returns. Nothing of ours is patched: SQLAlchemy tells of its statements.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 from sqlalchemy import Engine, event
@@ -43,6 +43,9 @@ from flagrank.triage.task import (
     Submission,
 )
 from flagrank.worker import Worker, WorkRules
+
+_Arguments = TypeVarTuple("_Arguments")
+_Answer = TypeVar("_Answer")
 
 POISON = "poison"
 Process = multiprocessing.process.BaseProcess
@@ -109,7 +112,9 @@ class DyingClaims:
     def release(self, leases: Sequence[Lease]) -> set[str]:
         return self._count(self._claims.release, leases)
 
-    def _count(self, call: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - whatever it returns
+    def _count(
+        self, call: Callable[[Unpack[_Arguments]], _Answer], *arguments: Unpack[_Arguments]
+    ) -> _Answer:
         self._steps.take()
         answer = call(*arguments)
         self._steps.take()

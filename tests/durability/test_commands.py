@@ -26,15 +26,14 @@ def running_worker(url: str) -> Iterator[subprocess.Popen[bytes]]:
     """A started `flagrank worker`."""
     environment = {**os.environ, "FLAGRANK_DATABASE_URL": url}
     process = subprocess.Popen([FLAGRANK, "worker", "--json"], env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        assert process.stdout
         assert process.stdout.readline()
         yield process
     finally:
         process.kill()
         process.wait()
-        if process.stdout:
-            process.stdout.close()
+        process.stdout.close()
 
 
 def submit(server: RunningServer) -> str:

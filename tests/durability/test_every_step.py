@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import count
 
 from tests.durability.audit import check_audit
-from tests.durability.patience import count_open, finish_all, opened_store, wait_until
+from tests.durability.patience import finish_all, opened_store, wait_for_end
 from tests.durability.roles import (
     Death,
     Work,
@@ -42,7 +42,7 @@ def test_a_worker_killed_at_any_step_of_its_turn_harms_no_task(url: str, deaths:
         # One task may be among what dies many times; how often is the subject of other tests.
         rules = Work(dies_at=Death(step), lease_seconds=0.3, max_attempts=100)
         process = start(work, url, rules)
-        wait_until(lambda process=process: not process.is_alive() or count_open(url) == 0)
+        wait_for_end(url, process)
         process.terminate()
         process.join()
         if process.exitcode == 0:  # it came to the end of its turn, and had nothing more to do

@@ -8,7 +8,15 @@ from collections import Counter
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import ClaimLimit, TaskQuery
 from tests.durability.audit import check_audit
-from tests.durability.patience import count_open, end, finish_all, kill, opened_store, wait_until
+from tests.durability.patience import (
+    count_open,
+    end,
+    finish_all,
+    kill,
+    opened_store,
+    wait_for_end,
+    wait_until,
+)
 from tests.durability.roles import Work, make_submissions, start, work
 
 SECOND = ModelIdentity("demo", "2")
@@ -23,6 +31,12 @@ def submit(url: str, n_tasks: int, *, poison: bool = False) -> list[str]:
 def count_attempts(url: str) -> int:
     with opened_store(url) as store:
         return sum(task.attempts for task in store.reading.list_tasks(EVERY).tasks)
+
+
+def wait_for_claim(url: str, before: int) -> int:
+    """How many attempts have been begun, once there are more."""
+    wait_until(lambda: count_attempts(url) > before)
+    return count_attempts(url)
 
 
 def count_running(url: str) -> int:
@@ -96,7 +110,7 @@ def test_a_task_that_kills_its_process_fails_alone(url: str, deaths: Counter[str
     rules = Work(lease_seconds=0.5, max_attempts=3)
     while count_open(url):
         process = start(work, url, rules)
-        wait_until(lambda process=process: not process.is_alive() or count_open(url) == 0)
+        wait_for_end(url, process)
         if process.is_alive():
             end(process)
         else:
@@ -114,9 +128,8 @@ def test_ten_kills_by_an_operator_fail_no_task(url: str, deaths: Counter[str]) -
     claimed = 0
     for _ in range(10):
         process = start(work, url, Work(lease_seconds=0.5, scoring_seconds=0.5))
-        wait_until(lambda before=claimed: count_attempts(url) > before)
+        claimed = wait_for_claim(url, claimed)
         kill(process)
-        claimed = count_attempts(url)
         deaths["workers"] += 1
     finish_all(url, Work())
     assert check_audit(url) == 20

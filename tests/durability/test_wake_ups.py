@@ -1,4 +1,4 @@
-"""How soon a waiting worker hears of what another process has submitted, and what it does while it is deaf."""
+"""How soon a waiting worker hears of what another process has submitted, and what it does while deaf."""
 
 import time
 from collections.abc import Iterator
