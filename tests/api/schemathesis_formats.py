@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 import schemathesis
 from hypothesis import strategies as st
 
+from flagrank.api.query import LONGEST_WAIT_SECONDS
+from flagrank.triage.task import Cursor, encode_cursor
+
 # A time in the future is refused, and JSON Schema has no word for it.
 _PAST = st.datetimes(
     datetime(2, 1, 1),  # noqa: DTZ001 - hypothesis takes bounds without an offset
@@ -12,3 +15,14 @@ _PAST = st.datetimes(
     timezones=st.just(UTC),
 )
 schemathesis.openapi.format("date-time", _PAST.map(datetime.isoformat))
+# A cursor is opaque: any that has its form.
+_CURSORS = st.builds(Cursor, _PAST, st.uuids(version=4).map(str))
+schemathesis.openapi.format("cursor", _CURSORS.map(encode_cursor))
+
+
+@schemathesis.hook
+def map_query(_context: object, query: dict[str, object] | None) -> dict[str, object] | None:
+    """Wait for tasks as briefly as can be: schemathesis asks one by one, and gives up after ten seconds."""
+    if query and isinstance(wait := query.get("wait"), int | float) and 1 < wait <= LONGEST_WAIT_SECONDS:
+        return query | {"wait": wait / LONGEST_WAIT_SECONDS}
+    return query

@@ -62,12 +62,10 @@ class PredictionRoute:
         await send({"type": "http.response.body", "body": body})
 
     async def _predict(self, scope: Scope, receive: Receive) -> bytes:
-        if self._find_serving() is None:
-            raise make_no_model_problem()
-        body = await self._reader.read(scope, receive)
-        serving = self._find_serving()  # it may have changed; from here on this request keeps to one
+        serving = self._find_serving()  # what a request began with it ends with
         if serving is None:
             raise make_no_model_problem()
+        body = await self._reader.read(scope, receive)
         received_at = datetime.now(UTC)
         scorer = serving.scorer
         if len(body) <= LOOP_BYTES:

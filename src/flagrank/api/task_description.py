@@ -122,7 +122,7 @@ def _query(name: str, described: JsonSchema, text: str, example: object) -> Json
 
 _CURSOR = _query(
     "cursor",
-    {"type": "string", "pattern": "^[A-Za-z0-9_-]{32}$"},
+    {"type": "string", "format": "cursor", "pattern": "^[A-Za-z0-9_-]{32}$"},
     "The last page's `next`.",
     "AAZGorIe4A0BmcahZKB8XpoNPxtdDnoh",
 )
