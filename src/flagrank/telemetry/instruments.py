@@ -6,6 +6,7 @@ from itertools import accumulate
 from threading import Lock
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 from flagrank.telemetry.slots import Slots
 
@@ -39,6 +40,10 @@ class Counter:
         with self._lock:
             self._own[place] += amount
 
+    def find_place(self, key: Key) -> int:
+        """The slot that counts for these labels."""
+        return self._places[key]
+
     def collect(self) -> CounterMetricFamily:
         """What all processes have counted."""
         family = CounterMetricFamily(self.name, self._meaning, labels=self._labels)
@@ -53,7 +58,13 @@ class Gauge:
     """A number of each process that may fall; a scrape shows their sum. A process begins with 0."""
 
     def __init__(
-        self, slots: Slots, name: str, meaning: str, labels: Sequence[str], keys: Sequence[Key]
+        self,
+        slots: Slots,
+        name: str,
+        meaning: str,
+        *,
+        labels: Sequence[str] = (),
+        keys: Sequence[Key] = ((),),
     ) -> None:
         self.name = name
         self._meaning = meaning
@@ -93,11 +104,13 @@ class Histogram:
         self._meaning = meaning
         self._labels = labels
         self._bounds = tuple(bounds)
-        self._sum = len(self._bounds) + 1  # its place behind the buckets, of which the last has no bound
+        self.sum_offset = (
+            len(self._bounds) + 1
+        )  # its place behind the buckets, of which the last has no bound
         self._slots = slots
         self._own = slots.own
         self._lock = Lock()
-        width = self._sum + 1
+        width = self.sum_offset + 1
         first = slots.deal(width * len(keys))
         self._places = {key: first + position * width for position, key in enumerate(keys)}
 
@@ -107,19 +120,23 @@ class Histogram:
         bucket = place + bisect_left(self._bounds, value)
         with self._lock:
             self._own[bucket] += 1
-            self._own[place + self._sum] += value
+            self._own[place + self.sum_offset] += value
+
+    def find_place(self, key: Key) -> int:
+        """The slot of the first bucket for these labels; the others follow, and the sum at `sum_offset`."""
+        return self._places[key]
 
     def collect(self) -> HistogramMetricFamily:
         """What all processes have taken; of a combination of labels that took nothing, nothing."""
         family = HistogramMetricFamily(self.name, self._meaning, labels=self._labels)
         for key, place in self._places.items():
-            counts = [self._slots.sum(place + offset) for offset in range(self._sum)]
+            counts = [self._slots.sum(place + offset) for offset in range(self.sum_offset)]
             if any(counts) or not key:
                 family.add_metric(
-                    key, list(self._cumulate(counts)), sum_value=self._slots.sum(place + self._sum)
+                    key, list(self._cumulate(counts)), sum_value=self._slots.sum(place + self.sum_offset)
                 )
         return family
 
     def _cumulate(self, counts: Sequence[float]) -> Iterator[tuple[str, float]]:
-        names = (*(f"{bound:g}" for bound in self._bounds), "+Inf")
+        names = (*map(floatToGoString, self._bounds), "+Inf")
         return zip(names, accumulate(counts), strict=True)

@@ -121,7 +121,7 @@ def _add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _cut_foreign_message(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Keep the first line of another library's message, its values left out: asyncio shows whole exceptions."""
+    """Keep the first line of another library's message, without values: asyncio shows whole exceptions."""
     if not event["_from_structlog"]:
         event["event"] = str(event["_record"].msg).strip().partition("\n")[0]
     return event
@@ -144,8 +144,10 @@ def describe_exception(error: BaseException) -> str:
     """
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = [describe_exception(cause)] if cause else []
-    for frame in extract_tb(error.__traceback__):
-        lines.append(f"  {'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} {frame.name}")
+    lines += [
+        f"  {'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} {frame.name}"
+        for frame in extract_tb(error.__traceback__)
+    ]
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     if isinstance(error, OSError) and error.errno is not None:
         name = f"{name}: {os.strerror(error.errno)}"

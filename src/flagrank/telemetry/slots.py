@@ -21,7 +21,7 @@ class Slots:
     """One process's row, and the sums over all rows; deals slots out in the same order in each process."""
 
     def __init__(self, path: Path | None = None, row: int = 0) -> None:
-        """`path` is a file by `create_slots_file`, `row` from 0 this process's own; without it: one process."""
+        """`path` is a file by `create_slots_file`, `row` from 0 this process's own; without, there is one."""
         if path is None:
             memory = mmap.mmap(-1, ROW_SLOTS * _SLOT_BYTES)
         else:

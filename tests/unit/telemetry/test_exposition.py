@@ -21,8 +21,8 @@ def scrape(metrics: Metrics, readings: Readings = AWAY) -> Samples:
     }
 
 
-def find(samples: Samples, name: str, **labels: str) -> float | None:
-    return samples.get((name, tuple(sorted(labels.items()))))
+def find(samples: Samples, metric: str, /, **labels: str) -> float | None:
+    return samples.get((metric, tuple(sorted(labels.items()))))
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
