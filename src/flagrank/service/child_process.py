@@ -4,6 +4,7 @@ The first line of its standard input is its order; the input's end tells it to s
 """
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -29,16 +30,36 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ready: int = -1  # where an api process tells that it answers
 
 
-def obey(order: Order) -> None:
+class ParentWatch:
+    """Notices, from a thread of its own, that the parent has closed our standard input or is gone.
+
+    Until a role has told what to call then, the process just ends: it holds nothing yet.
+    """
+
+    def __init__(self) -> None:
+        self._stop: Callable[[], None] = lambda: os._exit(0)
+        threading.Thread(target=self._watch, name="parent-watch", daemon=True).start()
+
+    def call(self, stop: Callable[[], None]) -> None:
+        """Call this, once, in place of ending at once."""
+        self._stop = stop
+
+    def _watch(self) -> None:
+        while os.read(0, 1):  # sys.stdin's lock would be in the way at the interpreter's end
+            pass
+        self._stop()
+
+
+def obey(order: Order, parent: ParentWatch) -> None:
     """Run the role to its end; in the main thread."""
     if order.role == "worker":
         from flagrank.service.worker_process import run_worker_child
 
-        run_worker_child(order, watch_parent)
+        run_worker_child(order, parent)
     else:
         from flagrank.service.serving import run_api_child
 
-        run_api_child(order, watch_parent)
+        run_api_child(order, parent)
 
 
 def tell_ready(descriptor: int) -> None:
@@ -47,23 +68,16 @@ def tell_ready(descriptor: int) -> None:
         os.write(descriptor, b".")
 
 
-def watch_parent(stop: Callable[[], None]) -> None:
-    """Call `stop`, from another thread, once the parent has closed our standard input or is gone."""
-
-    def watch() -> None:
-        while os.read(0, 1):  # sys.stdin's lock would be in the way at the interpreter's end
-            pass
-        stop()
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
 def main() -> None:
     """Read the order and obey it."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # of a terminal; until the role takes over, the parent decides
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    parent = ParentWatch()
     configure_logs(order.settings.log_style, order.settings.log_level)
     try:
-        obey(order)
+        obey(order, parent)
     except FlagrankError as error:
         sys.stderr.write(f"{error.detail}\n")
         raise SystemExit(1) from error

@@ -11,7 +11,7 @@ import msgspec
 from flagrank.service.api_process import ApiProcess
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.checked_packages import CheckedPackages
-from flagrank.service.child_process import Order, tell_ready
+from flagrank.service.child_process import Order, ParentWatch, tell_ready
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
 from flagrank.service.shared_counts import create_counts, open_metrics
@@ -94,7 +94,7 @@ def ready_api(
         )
 
 
-def run_api_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
+def run_api_child(order: Order, parent: ParentWatch) -> None:
     """Answer HTTP on an inherited listener, as one of several processes. Blocks."""
     schema_file = Path(order.schema_file) if order.schema_file else None
     folder = Path(order.folder)
@@ -104,8 +104,12 @@ def run_api_child(order: Order, watch_parent: Callable[[Callable[[], None]], Non
         opened_store(order.settings) as database,
         ready_api(order.settings, database, folder, schema_file, metrics) as (api, _),
     ):
-        watch_parent(api.begin_drain)
-        api.run(listener, lambda: tell_ready(order.ready))
+
+        def tell() -> None:
+            parent.call(api.begin_drain)
+            tell_ready(order.ready)
+
+        api.run(listener, tell)
 
 
 def _promote(registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None) -> None:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.checked_packages import CheckedPackages
-from flagrank.service.child_process import Order
+from flagrank.service.child_process import Order, ParentWatch
 from flagrank.service.shared_counts import open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
@@ -45,23 +45,38 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
     with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
-        announce()
-        run_worker(database, Metrics().tasks, read_rules(settings), CheckedPackages(Path(folder)), stop)
+        checked = CheckedPackages(Path(folder))
+        run_worker(database, Metrics().tasks, read_rules(settings), checked, stop, when_started=announce)
 
 
-def run_worker_child(order: Order, watch_parent: Callable[[Callable[[], None]], None]) -> None:
+def run_worker_child(order: Order, parent: ParentWatch) -> None:
     """Work as the child of a server, and no longer than the server lives. Blocks."""
     stop = StopSignal()
-    watch_parent(stop.note)
     with opened_store(order.settings) as database:
         rules, folder = read_rules(order.settings), Path(order.folder)
-        run_worker(database, open_metrics(folder, order.row).tasks, rules, CheckedPackages(folder), stop)
+        metrics = open_metrics(folder, order.row).tasks
+        run_worker(
+            database,
+            metrics,
+            rules,
+            CheckedPackages(folder),
+            stop,
+            when_started=lambda: parent.call(stop.note),
+        )
 
 
 def run_worker(
-    database: Database, metrics: TaskMetrics, rules: WorkRules, checked: CheckedPackages, stop: StopSignal
+    database: Database,
+    metrics: TaskMetrics,
+    rules: WorkRules,
+    checked: CheckedPackages,
+    stop: StopSignal,
+    *,
+    when_started: Callable[[], None],
 ) -> None:
     """Work on the tasks of a database until told to stop; from the main thread. Blocks.
+
+    `when_started` is called once it looks for tasks.
 
     Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
     """
@@ -79,6 +94,7 @@ def run_worker(
             metrics=metrics,
             rules=rules,
         )
+        when_started()
         thread = threading.Thread(target=worker.run, name="worker")
         thread.start()
         while thread.is_alive() and not stop.came:
