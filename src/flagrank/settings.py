@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ PACKAGE = Path(__file__).parent
 DEMO_MODEL = PACKAGE / "demo_model"
 DEMO_DATA = "./flagrank-demo"
 PREFIX = "FLAGRANK_"
+
+_ECHO = re.compile(r"Invalid enum value '.*'(?= - at)", re.DOTALL)  # msgspec repeats what was given
 
 Seconds = Annotated[float, Meta(ge=0, le=3_600)]
 
@@ -143,6 +146,7 @@ def _convert(values: Mapping[str, Any], source: str, *, strict: bool = True) -> 
     try:
         return msgspec.convert(values, Settings, strict=strict)
     except msgspec.ValidationError as error:
+        reason = _ECHO.sub("Expected another word", str(error))
         raise SettingsRefused(
-            f"A setting from {source} can't be used: {error}. See docs/reference/settings.md."
+            f"A setting from {source} can't be used: {reason}. See docs/reference/settings.md."
         ) from error

@@ -59,7 +59,7 @@ def test_a_list_is_written_with_commas(file: Path) -> None:
 
 
 def test_variables_of_other_programs_and_later_versions_are_left_alone(file: Path) -> None:
-    environment = {"PORT": "1", "FLAGRANK_DATA_DIR": "x", "flagrank_port": "2"}
+    environment = {"PORT": "1", "FLAGRANK_NOT_YET": "x", "flagrank_port": "2"}
     assert load_settings({}, environment, file) == Settings()
 
 
@@ -73,6 +73,7 @@ def test_variables_of_other_programs_and_later_versions_are_left_alone(file: Pat
         ("allow_no_keys = 'yes'", "Expected `bool`, got `str` - at `$.allow_no_keys`"),
         ("allow_no_keys = 1", "Expected `bool`, got `int` - at `$.allow_no_keys`"),
         ("allowed_hosts = 'a'", "Expected `array`, got `str` - at `$.allowed_hosts`"),
+        ("log_style = 'secret'", "Expected another word - at `$.log_style`"),
         ("drain_seconds = nan", "at `$.drain_seconds`"),
         ("drain_seconds = inf", "at `$.drain_seconds`"),
         ("body_timeout_seconds = 0", "at `$.body_timeout_seconds`"),
