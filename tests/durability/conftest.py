@@ -3,9 +3,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import MakeUrl, make_databases
+from tests.databases import MakeUrl, copy_databases, make_databases
 from tests.durability.audit import install_audit
+from tests.pgbouncer import PGBOUNCER, run_pooler
+from tests.postgres_server import WHEEL_18, run_server
 
+POOLED = "pgbouncer"
+KINDS = ("sqlite", "postgresql-18", *([POOLED] if PGBOUNCER else []))
 DEATHS = pytest.StashKey[Counter[str]]()
 
 
@@ -26,10 +30,16 @@ def deaths(request: pytest.FixtureRequest) -> Counter[str]:
     return request.config.stash[DEATHS]
 
 
-@pytest.fixture(scope="session", params=("sqlite", "postgresql-18"))
+@pytest.fixture(scope="session", params=KINDS)
 def make_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeUrl]:
-    with make_databases(request.param, tmp_path_factory.mktemp("databases")) as make:
-        yield make
+    folder = tmp_path_factory.mktemp("databases")
+    if request.param != POOLED:
+        with make_databases(request.param, folder) as make:
+            yield make
+        return
+    with run_server(WHEEL_18) as server, run_pooler(server) as port:
+        make = copy_databases(server)
+        yield lambda: make().replace(f":{server.port}/", f":{port}/")
 
 
 @pytest.fixture

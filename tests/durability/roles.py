@@ -112,9 +112,7 @@ class DyingClaims:
     def release(self, leases: Sequence[Lease]) -> set[str]:
         return self._count(self._claims.release, leases)
 
-    def _count(
-        self, call: Callable[[Unpack[_Arguments]], _Answer], *arguments: Unpack[_Arguments]
-    ) -> _Answer:
+    def _count(self, call: Callable[[Unpack[_Arguments]], _Answer], *arguments: *_Arguments) -> _Answer:
         self._steps.take()
         answer = call(*arguments)
         self._steps.take()
