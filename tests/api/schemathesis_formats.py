@@ -1,6 +1,7 @@
 """What schemathesis can't read from our document; it loads this by SCHEMATHESIS_HOOKS."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
@@ -21,8 +22,11 @@ schemathesis.openapi.format("cursor", _CURSORS.map(encode_cursor))
 
 
 @schemathesis.hook
-def map_query(_context: object, query: dict[str, object] | None) -> dict[str, object] | None:
+def before_call(_context: object, case: "schemathesis.Case[Any]", _kwargs: dict[str, object]) -> None:
     """Wait for tasks as briefly as can be: schemathesis asks one by one, and gives up after ten seconds."""
-    if query and isinstance(wait := query.get("wait"), int | float) and 1 < wait <= LONGEST_WAIT_SECONDS:
-        return query | {"wait": wait / LONGEST_WAIT_SECONDS}
-    return query
+    try:
+        wait = float(case.query["wait"])
+    except (KeyError, TypeError, ValueError):  # none, or none that is valid
+        return
+    if 1 < wait <= LONGEST_WAIT_SECONDS:
+        case.query["wait"] = wait / LONGEST_WAIT_SECONDS

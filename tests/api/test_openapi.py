@@ -39,7 +39,6 @@ def test_the_server_does_what_its_document_says(server: RunningServer, tmp_path:
     """Schemathesis with all checks on good and bad requests; none is left out."""
     command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks=all", "--mode=all"]
     command += [f"--max-examples={EXAMPLES}", "--suppress-health-check=all", "--no-color"]
-    command += ["--request-timeout=70"]  # longer than a task is waited for
     command += ["--seed=4", "--generation-deterministic"] if "CI" in os.environ else []
     environment = {
         **os.environ,
