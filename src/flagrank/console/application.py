@@ -1,0 +1,102 @@
+"""Assembles the console: pages, assets, and a page that answers every error."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flagrank.console.access import AccessCheck, Keys
+from flagrank.console.pages import CONSOLE, FOLDER, SECURITY_HEADERS, TASKS, Pages
+from flagrank.console.sign_in_page import SignInPage
+from flagrank.console.submission_page import SubmissionPage, Submit
+from flagrank.console.task_pages import TaskPages
+from flagrank.triage.errors import FlagrankError, InvalidCursor, StoreUnavailable, TaskConflict, TaskNotFound
+from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.task_ports import TaskChanges, TaskReading
+
+_STATUS_OF: dict[type[FlagrankError], int] = {
+    TaskNotFound: 404,
+    TaskConflict: 409,
+    InvalidCursor: 422,
+    StoreUnavailable: 503,
+}
+_SENTENCES = {
+    404: "There is no page at this address. Go back to the tasks.",
+    405: "This page does not take this method. Go back to the tasks.",
+}
+_FAULT = "This is a fault of ours, and it is in our log. Report it with the time."
+
+
+def create_console(
+    reading: TaskReading,
+    changes: TaskChanges,
+    submit: Submit,
+    *,
+    keys: Keys,
+    find_schema: Callable[[], FeatureSchema | None],
+    reasons: Collection[str],
+    executor: Executor,
+    limit_bytes: int,
+) -> ASGIApp:
+    """The application below `/console`, whole paths in its scope; the store is asked in `executor`.
+
+    `submit` commits a task; `find_schema` gives the schema that files are read by now, None while nothing
+    serves; files have at most `limit_bytes`. It needs `scope["state"]` to be a dict.
+    """
+    pages = Pages()
+    routes = [
+        Route("/", _lead_to_tasks),
+        *SignInPage(pages, keys).make_routes(),
+        *TaskPages(pages, reading, changes, executor).make_routes(),
+        *SubmissionPage(pages, submit, find_schema, reasons, limit_bytes=limit_bytes).make_routes(),
+        Mount("/assets", StaticFiles(directory=FOLDER / "assets")),
+    ]
+    answer = partial(_answer_error, pages)
+    application = Starlette(
+        routes=[
+            Route(CONSOLE, _lead_to_tasks),
+            # Here, and not around it all, so that what goes wrong in the check is answered with a page, too.
+            Mount(CONSOLE, routes=routes, middleware=[Middleware(AccessCheck, keys=keys)]),
+        ],
+        exception_handlers={FlagrankError: answer, HTTPException: answer, Exception: answer},
+    )
+    application.router.redirect_slashes = False
+    return _harden(application)
+
+
+async def _lead_to_tasks(_: Request) -> Response:
+    return RedirectResponse(TASKS, 303)
+
+
+async def _answer_error(pages: Pages, request: Request, error: Exception) -> Response:
+    match error:
+        case FlagrankError():
+            status = _STATUS_OF.get(type(error), 422)
+            return pages.show_refusal(request.scope, status, error.detail, error.fields)
+        case HTTPException(status_code=status):
+            return pages.show_refusal(request.scope, status, _SENTENCES.get(status, error.detail))
+        case _:
+            return pages.show_refusal(request.scope, 500, _FAULT)
+
+
+def _harden(application: ASGIApp) -> ASGIApp:
+    """Put the headers on every answer that keep other sites and scripts out."""
+    added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await application(scope, receive, send_hardened)
+
+    return answer

@@ -1,0 +1,173 @@
+"""The console on a real store, served over HTTP as the service serves it, and a browser to look at it."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from starlette.types import ASGIApp
+
+from flagrank.console import create_console
+from flagrank.storage.api_keys import StoredApiKeys
+from flagrank.storage.engine import Database, embedded_url, open_database
+from flagrank.storage.schema import upgrade_schema
+from flagrank.triage.api_key import ApiKey, NewApiKey, Scope, hash_secret, make_secret
+from flagrank.triage.errors import FlagrankError
+from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.task import Receipt, Submission
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.packages import read_default_schema
+from tests.task_store import TaskStore, identifiers
+
+LIMIT_BYTES = 2**20
+
+
+class StoredKeys:
+    """The keys of a database, looked up each time."""
+
+    def __init__(self, database: Database) -> None:
+        self.stored = StoredApiKeys(database)
+
+    @property
+    def are_asked(self) -> bool:
+        return self.stored.has_keys()
+
+    async def find(self, secret: bytes) -> ApiKey | None:
+        return self.stored.find_key(hash_secret(secret))
+
+    def create(self, name: str, *scopes: Scope) -> str:
+        """Make a key; its secret."""
+        secret = make_secret()
+        key_id = identifiers.make()[0]
+        digest = hash_secret(secret.encode())
+        self.stored.create(NewApiKey(key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes)))
+        return secret
+
+
+@dataclass
+class Console:
+    """A running console, and the store behind it."""
+
+    url: str
+    database: Database
+    store: TaskStore
+    keys: StoredKeys
+    schema: FeatureSchema | None
+
+    async def submit(self, submission: Submission) -> Receipt:
+        """What the service gives the console for it."""
+        (answer,) = self.store.intake.submit([submission])
+        if isinstance(answer, FlagrankError):
+            raise answer
+        return answer
+
+
+@contextmanager
+def run_server(application: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Answer from a thread, with what the service sets uvicorn to that the console can notice."""
+    config = uvicorn.Config(application, lifespan="off", interface="asgi3", log_level="critical")
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """A console on a database of its own, without keys."""
+    database = open_database(embedded_url(tmp_path / "tasks.db"))
+    upgrade_schema(database)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as executor:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        made = Console(url, database, TaskStore(database), StoredKeys(database), read_default_schema())
+        application = create_console(
+            made.store.reading,
+            made.store.changes,
+            made.submit,
+            keys=made.keys,
+            find_schema=lambda: made.schema,
+            reasons=DEFAULT_POLICY.severities,
+            executor=executor,
+            limit_bytes=LIMIT_BYTES,
+        )
+        with run_server(application, listener):
+            yield made
+    database.close()
+
+
+@dataclass
+class Visitor:
+    """Someone at a browser, and whatever went wrong on the pages they saw."""
+
+    page: Page
+    console: Console
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the console."""
+        self.page.goto(f"{self.console.url}/console{path}")
+        return self.page
+
+    def watch(self) -> None:
+        """Note errors, refusals of the policy and requests to anywhere else."""
+        self.page.add_init_script(
+            "document.addEventListener('securitypolicyviolation',"
+            "event => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"
+        )
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._note_request)
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # Chromium reports each answer of 4xx and 5xx as an error, and a page that a test asks for may be one.
+        is_status = message.text.startswith("Failed to load resource: the server responded")
+        if message.type in {"error", "warning"} and not is_status:
+            self.complaints.append(message.text)
+
+    def _note_request(self, sent: Request) -> None:
+        if not sent.url.startswith(self.console.url):
+            self.complaints.append(f"asked {sent.url}")
+
+
+@contextmanager
+def visit(browser: Browser, console: Console, **options: Any) -> Iterator[Visitor]:  # noqa: ANN401 - playwright's
+    """A browser window of its own; at its end nothing may have gone wrong."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(10_000)
+    visitor = Visitor(context.new_page(), console)
+    visitor.watch()
+    try:
+        yield visitor
+        assert visitor.complaints == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, console: Console) -> Iterator[Visitor]:
+    """Someone at a wide window."""
+    with visit(browser, console, viewport={"width": 1_280, "height": 900}) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; where it is missing the tests fail, for a page that nobody opened is not tested."""
+    if not CHROMIUM.exists():
+        pytest.fail(f"{CHROMIUM} is missing. Install it: apt-get install chromium", pytrace=False)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield launched
+        launched.close()
