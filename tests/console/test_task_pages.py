@@ -107,8 +107,8 @@ def test_a_moving_list_keeps_its_filter(visitor: Visitor, console: Console) -> N
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("since=yesterday", "Since is no time"),
-        ("until=2027-02-30T10:00", "Until is no time"),
+        ("since=yesterday", "Submitted since is no time"),
+        ("until=2027-02-30T10:00", "Submitted before is no time"),
         ("status=done", "The status is none that there is"),
     ],
 )

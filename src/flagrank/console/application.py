@@ -69,7 +69,7 @@ def create_console(
         exception_handlers={FlagrankError: answer, HTTPException: answer, Exception: answer},
     )
     application.router.redirect_slashes = False
-    return _harden(application)
+    return _Hardened(application)
 
 
 async def _lead_to_tasks(_: Request) -> Response:
@@ -87,16 +87,17 @@ async def _answer_error(pages: Pages, request: Request, error: Exception) -> Res
             return pages.show_refusal(request.scope, 500, _FAULT)
 
 
-def _harden(application: ASGIApp) -> ASGIApp:
-    """Put the headers on every answer that keep other sites and scripts out."""
-    added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+class _Hardened:
+    """Puts the headers on every answer that keep other sites and scripts out."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+        self._added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
+                message["headers"] = [*message["headers"], *self._added]
             await send(message)
 
-        await application(scope, receive, send_hardened)
-
-    return answer
+        await self._application(scope, receive, send_hardened)

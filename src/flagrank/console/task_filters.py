@@ -11,6 +11,7 @@ from flagrank.triage.task import Cursor, TaskQuery, TaskStatus, decode_cursor, e
 from flagrank.triage.times import parse_time
 
 PAGE_TASKS = 50
+TIME_LABELS = {"since": "Submitted since", "until": "Submitted before"}
 
 
 class TaskFilters(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ def make_query(filters: TaskFilters) -> tuple[TaskQuery, list[FieldProblem]]:
         try:
             times[name] = read_form_time(text)
         except ValueError:
-            problems.append(FieldProblem(name, describe_form_time(name)))
+            problems.append(FieldProblem(name, describe_form_time(TIME_LABELS[name])))
     cursor = decode_cursor(filters.cursor) if filters.cursor else None
     return TaskQuery(
         statuses=statuses, since=times["since"], until=times["until"], limit=PAGE_TASKS, cursor=cursor
@@ -83,4 +84,4 @@ def read_form_time(text: str) -> datetime | None:
 
 def describe_form_time(label: str) -> str:
     """The sentence about a time that is none."""
-    return f"{label.capitalize()} is no time. Write it in UTC, as in 2027-01-05T10:00."
+    return f"{label} is no time. Write it in UTC, as in 2027-01-05T10:00."

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from flagrank.console.pages import TASKS, LivePart, Pages
-from flagrank.console.task_filters import TaskFilters, follow, make_query, read_filters
+from flagrank.console.task_filters import TIME_LABELS, TaskFilters, follow, make_query, read_filters
 from flagrank.triage.errors import TaskNotFound
 from flagrank.triage.task import TaskDetail, TaskStatus
 from flagrank.triage.task_ports import TaskChanges, TaskReading
@@ -66,6 +66,7 @@ class TaskPages:
             part=part,
             filters=filters,
             statuses=list(TaskStatus),
+            time_labels=TIME_LABELS,
             problems={problem.path: problem.detail for problem in problems},
             is_update=False,
         )
