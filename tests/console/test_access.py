@@ -1,6 +1,5 @@
 """While keys exist, the console is for those who signed in with one."""
 
-import urllib.request
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -16,14 +15,16 @@ def sign_in(page: Page, secret: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def ask(console: Console, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def ask(
+    console: Console, method: str, path: str, body: str = "", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     """One request without a browser; status, headers and body."""
     connection = HTTPConnection(urlsplit(console.url).netloc)
-    connection.request(method, path, headers=headers)
+    connection.request(method, path, body or None, headers)
     answer = connection.getresponse()
-    body = answer.read()
+    content = answer.read()
     connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, content
 
 
 def test_whoever_has_not_signed_in_sees_nothing(visitor: Visitor, console: Console) -> None:
@@ -82,23 +83,9 @@ def test_without_keys_there_is_nothing_to_sign_in_to(visitor: Visitor) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_over_tls_the_cookie_travels_over_tls_only(console: Console, scheme: str) -> None:
     secret = console.keys.create("ann", Scope.TASKS)
-    request = urllib.request.Request(  # noqa: S310 - our own server
-        f"{console.url}/console/sign-in",
-        data=f"key={secret}".encode(),
-        headers={"X-Forwarded-Proto": scheme},
-    )
-    with urllib.request.build_opener(_Stay()).open(request) as answer:
-        cookie = answer.headers["Set-Cookie"]
-    assert ("Secure" in cookie) == (scheme == "https")
-
-
-class _Stay(urllib.request.HTTPErrorProcessor):
-    """Follows no redirect."""
-
-    def http_response(self, request: object, response: object) -> object:
-        """The answer as it came."""
-        del request
-        return response
+    form = {"Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-Proto": scheme}
+    _, headers, _ = ask(console, "POST", "/console/sign-in", f"key={secret}", **form)
+    assert ("Secure" in headers["set-cookie"]) == (scheme == "https")
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/nothing", "/assets/console.css", "/tasks/nonsense"])

@@ -110,8 +110,8 @@ def test_bad_rows_are_named_by_line_and_nothing_is_taken(
         ("reports.csv", "x" * 3 * LIMIT_BYTES, "larger than"),
     ],
 )
-def test_a_file_that_is_none_of_reports_is_told(  # noqa: PLR0917
-    visitor: Visitor, console: Console, tmp_path: Path, name: str, text: str, said: str
+def test_a_file_that_is_none_of_reports_is_told(
+    visitor: Visitor, console: Console, tmp_path: Path, *, name: str, text: str, said: str
 ) -> None:
     page = visitor.open("/submit")
     submit(page, write(tmp_path, name, text))

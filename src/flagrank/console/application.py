@@ -68,7 +68,6 @@ def create_console(
         ],
         exception_handlers={FlagrankError: answer, HTTPException: answer, Exception: answer},
     )
-    application.router.redirect_slashes = False
     return _Hardened(application)
 
 

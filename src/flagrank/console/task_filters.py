@@ -22,11 +22,6 @@ class TaskFilters(msgspec.Struct, frozen=True):
     until: str = ""
     cursor: str = ""
 
-    @property
-    def is_first_page(self) -> bool:
-        """Whether it shows the newest tasks."""
-        return not self.cursor
-
     def write_query(self, **changes: str) -> str:
         """The query of an address with these filters, changed ones replaced."""
         values = msgspec.structs.asdict(self) | changes

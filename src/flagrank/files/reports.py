@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,16 +64,20 @@ def _as_json(feature: Feature | None, values: Any) -> list[Any]:  # noqa: ANN401
 def _text_column(name: str, received_at: datetime) -> Column:
     """A text, null where the cell is empty, refused in the words of HTTP."""
 
-    def read(values: Sequence[Any]) -> Cells:
-        texts = [None if value == "" else value for value in values]
+    def read_values(texts: Sequence[Any]) -> Cells:
         faulty = (
             row
             for row, text in enumerate(texts)
             if text is not None and find_context_fault(name, text, (), received_at)
         )
-        return Cells(texts, [row for row, _ in zip(faulty, range(MAX_PROBLEMS), strict=False)])
+        return Cells(texts, list(islice(faulty, MAX_PROBLEMS)))
+
+    def read_text(cells: Sequence[str]) -> Cells:
+        return read_values([cell or None for cell in cells])
 
     def describe(path: str, value: object) -> str:
         return f"{path} {find_context_fault(name, value, (), received_at)}"
 
-    return Column(name=name, is_optional=True, read_text=read, read_values=read, describe=describe)
+    return Column(
+        name=name, is_optional=True, read_text=read_text, read_values=read_values, describe=describe
+    )
