@@ -68,7 +68,7 @@ def guarded(package: Path, data: Path, full: dict[str, str]) -> Iterator[Running
             ("GET", "/nope"),
         ),
         *(("GET", "/task/0199c6a1-64a0-7c5e-9a0d-3f1b5d0e7a21"), ("POST", "/task/x/cancel"), ("GET", "/")),
-        *(("GET", "/docs/"), ("GET", "//heartbeat"), ("GET", "/console")),
+        *(("GET", "/docs/"), ("GET", "//heartbeat"), ("GET", "/consoles")),
     ],
 )
 def test_every_route_asks_for_a_key(guarded: RunningServer, method: str, path: str) -> None:

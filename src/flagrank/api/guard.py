@@ -8,8 +8,8 @@ from starlette.types import Scope
 from flagrank.api.problems import HttpProblem, make_origin_problem
 
 # They ask for no key: they tell nothing of the data.
-OPEN_PATHS = frozenset({"/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"})
-OPEN_PREFIXES = ("/docs/assets/",)
+OPEN_PATHS = frozenset({"/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json", "/console"})
+OPEN_PREFIXES = ("/docs/assets/", "/console/")  # the console asks for a key by itself, in a cookie
 HEALTH_PATHS = frozenset({"/heartbeat", "/livez", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ONCE = frozenset(

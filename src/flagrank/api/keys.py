@@ -44,7 +44,9 @@ class KeyRing:
         path: str = scope["path"]
         if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
             return None
-        key = await self._find(headers)
+        given = headers.get(b"authorization", b"")
+        is_bearer = given[: len(_BEARER)].lower() == _BEARER
+        key = await self.find(given[len(_BEARER) :].strip()) if is_bearer else None
         if key is None:
             return make_no_key_problem()
         scope["state"]["api_key"] = key
@@ -53,11 +55,9 @@ class KeyRing:
             return make_scope_problem(needed)
         return None
 
-    async def _find(self, headers: Headers) -> ApiKey | None:
-        given = headers.get(b"authorization", b"")
-        if given[: len(_BEARER)].lower() != _BEARER:
-            return None
-        digest = hash_secret(given[len(_BEARER) :].strip())
+    async def find(self, secret: bytes) -> ApiKey | None:
+        """The key in force with this secret."""
+        digest = hash_secret(secret)
         key = self._known.get(digest)
         if key is None:
             key = await asyncio.get_running_loop().run_in_executor(

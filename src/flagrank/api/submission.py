@@ -109,10 +109,11 @@ class SubmissionRoute:
             enqueue=enqueue,
             idempotency=idempotency,
         )
-        receipt = await self._commit(submission)
+        receipt = await self.commit(submission)
         return _accept(receipt.task, is_new=receipt.is_new)
 
-    async def _commit(self, submission: Submission) -> Receipt:
+    async def commit(self, submission: Submission) -> Receipt:
+        """Commit a task where there is room for it, whoever it came from."""
         self._watch.check_room()
         self._watch.note_accepted()
         try:

@@ -22,6 +22,7 @@ from flagrank.api.store_watch import StoreWatch
 from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
+from flagrank.console import create_console
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
@@ -84,7 +85,7 @@ class ApiProcess:
         serving = ChampionServing(self._find_champion, self._schema, reasons, scoring)
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
-        routes = await self._make_routes(stack, serving, watch, threads)
+        routes = await self._make_routes(stack, serving, watch, keys, threads)
 
         def find_schema() -> FeatureSchema:
             served = serving.find()
@@ -121,7 +122,12 @@ class ApiProcess:
         )
 
     async def _make_routes(
-        self, stack: AsyncExitStack, serving: ChampionServing, watch: StoreWatch, threads: Executor
+        self,
+        stack: AsyncExitStack,
+        serving: ChampionServing,
+        watch: StoreWatch,
+        keys: KeyRing,
+        threads: Executor,
     ) -> Routes:
         """What answers, by method and path, but for what describes the service itself."""
         codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
@@ -136,6 +142,7 @@ class ApiProcess:
         submission = SubmissionRoute(
             serving.find, reader, codec, intake, watch=watch, list_tasks=tasks.list_newest
         )
+        console = self._make_console(serving, submission, keys, threads)
         return {
             ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec),
             ("POST", "/predict"): JsonRoute(submission.respond),
@@ -143,4 +150,24 @@ class ApiProcess:
             ("GET", "/task"): JsonRoute(tasks.list),
             ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
+            ("GET", "/console{rest:path}"): console,
+            ("POST", "/console{rest:path}"): console,
         }
+
+    def _make_console(
+        self, serving: ChampionServing, submission: SubmissionRoute, keys: KeyRing, threads: Executor
+    ) -> ASGIApp:
+        def find_schema() -> FeatureSchema | None:
+            served = serving.find()
+            return served.schema if served else None
+
+        return create_console(
+            StoredTaskReading(self._database),
+            StoredTaskChanges(self._database),
+            submission.commit,
+            keys=keys,
+            find_schema=find_schema,
+            reasons=DEFAULT_POLICY.severities,
+            executor=threads,
+            limit_bytes=self._settings.body_limit_bytes,
+        )
