@@ -9,6 +9,7 @@ from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.problems import TOLD, send_problem
 from flagrank.api.request_id import read_request_id
+from flagrank.telemetry import set_request_id
 
 _TASK = "/task/"
 _TASK_PATH_CHARS = len(_TASK) + 36
@@ -47,6 +48,7 @@ class Entrance:
         """Answer one request (ASGI)."""
         headers = dict(scope["headers"])
         request_id = read_request_id(headers)
+        set_request_id(request_id)  # of all that is logged in this request's task
         scope["state"].update(request_id=request_id, headers=headers)
         begin = perf_counter()
         path: str = scope["path"]

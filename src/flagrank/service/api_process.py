@@ -60,6 +60,7 @@ class ApiProcess:
         self._find_champion = find_champion
         self._schema = schema
         self._metrics = metrics
+        database.count_in(metrics.database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:

@@ -54,10 +54,11 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
     stop = StopSignal()
     with opened_store(order.settings) as database:
         rules, folder = read_rules(order.settings), Path(order.folder)
-        metrics = open_metrics(folder, order.row).tasks
+        metrics = open_metrics(folder, order.row)
+        database.count_in(metrics.database)
         run_worker(
             database,
-            metrics,
+            metrics.tasks,
             rules,
             CheckedPackages(folder),
             stop,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -13,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from flagrank.storage.dialect import Fault, begin_write, find_fault, is_sqlite, prepare_connections
 from flagrank.storage.writer_queue import WriterQueue
+from flagrank.telemetry import DatabaseMetrics, Slots
 from flagrank.triage.errors import (
     DatabaseRefused,
     ExtraMissing,
@@ -56,6 +58,11 @@ class Database:
             engine if self._is_embedded else engine.execution_options(isolation_level="AUTOCOMMIT")
         )
         self._writers = WriterQueue(Path(f"{engine.url.database}-writers")) if self._is_embedded else None
+        self._metrics = DatabaseMetrics(Slots())
+
+    def count_in(self, metrics: DatabaseMetrics) -> None:
+        """Count waits and transactions there from now on."""
+        self._metrics = metrics
 
     @property
     def is_embedded(self) -> bool:
@@ -65,7 +72,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for statements that only read, each seeing what is committed as it begins."""
-        with _own_words(), self._reading.connect() as connection:
+        begin = perf_counter()
+        with _own_words(), self._reading.connect() as connection, self._counted("read", begin):
             yield connection
 
     @contextmanager
@@ -75,7 +83,14 @@ class Database:
         Raises `StoreUnavailable`, or `StoreRefused` where the database refuses a value.
         """
         turn = self._writers.turn(self._wait_seconds) if self._writers else nullcontext()
-        with _own_words(), turn, self._engine.connect() as connection, connection.begin():
+        begin = perf_counter()
+        with (
+            _own_words(),
+            turn,
+            self._engine.connect() as connection,
+            self._counted("write", begin),
+            connection.begin(),
+        ):
             yield Transaction(connection, begin_write(connection, self._wait_seconds))
 
     def check(self) -> None:
@@ -86,6 +101,15 @@ class Database:
     def close(self) -> None:
         """Close all connections; it may be used again, with new ones."""
         self._engine.dispose()
+
+    @contextmanager
+    def _counted(self, kind: str, asked_at: float) -> Iterator[None]:
+        begin = perf_counter()
+        self._metrics.waits.observe(begin - asked_at)
+        try:
+            yield
+        finally:
+            self._metrics.transactions.observe(perf_counter() - begin, (kind,))
 
 
 def open_database(url: str, wait_seconds: float = WAIT_SECONDS) -> Database:
