@@ -126,6 +126,5 @@ def _calm_garbage_collector() -> None:
     By default it would look through all requests in flight after every ten of them: a fifth of the time at
     64 connections (measured), and they leave none. What was loaded at the start stays.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
