@@ -1,4 +1,4 @@
-"""The minute of silence: it began with the first test, and this file comes last, so that little of it is left."""
+"""The minute of silence: it began with the first test; this file comes last, so little of it is left."""
 
 import json
 import socket
