@@ -123,5 +123,5 @@ def _convert(values: Mapping[str, Any], source: str, *, strict: bool = True) -> 
         return msgspec.convert(values, Settings, strict=strict)
     except msgspec.ValidationError as error:
         raise SettingsRefused(
-            f"A setting from {source} can't be used: {error}. See docs/reference/settings.md."
+            f"A setting from {source} can't be used: {str(error).replace(' - at `$.', ' for `')}. Correct it, or leave it out."
         ) from error
