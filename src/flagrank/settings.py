@@ -122,6 +122,7 @@ def _convert(values: Mapping[str, Any], source: str, *, strict: bool = True) -> 
     try:
         return msgspec.convert(values, Settings, strict=strict)
     except msgspec.ValidationError as error:
+        fault = str(error).replace(" - at `$.", " for `")
         raise SettingsRefused(
-            f"A setting from {source} can't be used: {str(error).replace(' - at `$.', ' for `')}. Correct it, or leave it out."
+            f"A setting from {source} can't be used: {fault}. Correct it, or leave it out."
         ) from error

@@ -67,8 +67,8 @@ def train(
     """
     with needs_extra("train"):
         from flagrank.training.experiment import Examples, Plan
-        from flagrank.training.packaging import check_place
         from flagrank.training.experiment import train as run
+        from flagrank.training.packaging import check_place
     from flagrank.files import read_table
     from flagrank.settings import load_schema, read_build_time
 
