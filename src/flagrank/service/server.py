@@ -1,6 +1,7 @@
 """uvicorn as this service runs it: where it listens, what it is set to, and how it stops."""
 
 import gc
+import signal
 import socket
 import sys
 import time
@@ -89,7 +90,7 @@ class Drain:
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, but a signal first begins the drain; a second one stops at once.
+    """uvicorn, but a signal first begins the drain.
 
     A subclass because uvicorn offers no other hook. It leaves the signal unrepeated: the exit code is 0.
     """
@@ -107,12 +108,15 @@ class DrainingServer(uvicorn.Server):
         self._when_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, or stop at once."""
-        del sig, frame
-        if self._drain.began:
-            self.should_exit = self.force_exit = True
-        else:
+        """Begin to drain; a second SIGINT, from a person who will not wait, stops at once.
+
+        A second SIGTERM does not: make and process managers send one to the group and one to the child.
+        """
+        del frame
+        if not self._drain.began:
             self._drain.begin()
+        elif sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Whether it is time to stop; uvicorn asks ten times a second."""
