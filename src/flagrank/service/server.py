@@ -1,6 +1,7 @@
 """uvicorn as this service runs it: where it listens, what it is set to, and how it stops."""
 
 import gc
+import os
 import signal
 import socket
 import sys
@@ -37,12 +38,17 @@ def listen(settings: Settings) -> socket.socket:
         listener = socket.create_server((str(address[0]), settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsRefused(
-            f"{settings.host}:{settings.port} can't be listened on: {error.strerror or error}. "
+            f"{settings.host}:{settings.port} can't be listened on: {_name_reason(error)}. "
             "Stop what listens there, or choose another --port or --host."
         ) from error
     if not settings.is_loopback:
         sys.stderr.write(f"Warning: anyone who reaches {settings.host} may use this server without a key.\n")
     return listener
+
+
+def _name_reason(error: OSError) -> str:
+    """The system's own words: Python adds the address again to those of a failed bind."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def describe_address(listener: socket.socket) -> str:
