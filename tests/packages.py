@@ -40,8 +40,8 @@ def read_default_schema() -> FeatureSchema:
 def make_graph(width: int) -> bytes:
     """A graph of `width` columns that does what `score_natively` does.
 
-    It adds, multiplies and divides one by one: the last bit of an exponential or a reduction depends on the row's
-    place in its batch.
+    It adds, multiplies and divides one by one: the last bit of an exponential or a reduction depends on
+    the row's place in its batch.
     """
     constants = {
         "zero": np.float32(0),

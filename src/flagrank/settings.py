@@ -146,7 +146,7 @@ def _convert(values: Mapping[str, Any], source: str, *, strict: bool = True) -> 
     try:
         return msgspec.convert(values, Settings, strict=strict)
     except msgspec.ValidationError as error:
-        reason = _ECHO.sub("Expected another word", str(error))
+        reason = _ECHO.sub("Expected another word", str(error)).replace(" - at `$.", " for `")
         raise SettingsRefused(
             f"A setting from {source} can't be used: {reason}. See docs/reference/settings.md."
         ) from error

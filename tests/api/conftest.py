@@ -1,4 +1,4 @@
-"""The servers that tests of this folder share, and an order that lets the slowest wait beside the others."""
+"""The servers that tests of this folder share, and a silence that begins with the first of them."""
 
 import socket
 import time
@@ -52,10 +52,5 @@ def silent_since(server: RunningServer) -> Iterator[tuple[socket.socket, float]]
 
 @pytest.fixture(scope="session", autouse=True)
 def _start_the_silence(request: pytest.FixtureRequest) -> None:
-    if any(item.name.startswith("test_an_idle_connection_outlives") for item in request.session.items):
+    if any("silent_since" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("silent_since")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The test that waits a minute comes last: by then most of the minute is over."""
-    items.sort(key=lambda item: "silent_since" in getattr(item, "fixturenames", ()))

@@ -6,13 +6,10 @@ import struct
 import time
 from collections.abc import Sequence
 
-import pytest
-
 from tests.api.problem_checks import check_problem
 from tests.api.running_server import JSON_TYPE, REPORT, RunningServer, read_answer, read_answers, write_head
 
 BODY = json.dumps([REPORT]).encode()
-IDLE_SECONDS = 65.0
 
 
 def _write_prediction(server: RunningServer, body: bytes, **headers: str) -> bytes:
@@ -116,14 +113,3 @@ def test_a_connection_closes_after_its_idle_timeout(strict_server: RunningServer
         answered = time.monotonic()
         assert connection.recv(1) == b""
         assert 0.5 < time.monotonic() - answered < 5
-
-
-@pytest.mark.timeout(180)
-def test_an_idle_connection_outlives_the_balancers_sixty_seconds(
-    server: RunningServer, silent_since: tuple[socket.socket, float]
-) -> None:
-    """CASES G01."""
-    connection, since = silent_since
-    time.sleep(max(0.0, since + IDLE_SECONDS - time.monotonic()))
-    connection.sendall(_write_prediction(server, BODY))
-    assert read_answer(connection).status == 200

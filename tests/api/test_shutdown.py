@@ -88,18 +88,31 @@ def test_a_large_request_in_flight_is_answered(own_server: RunningServer) -> Non
     assert own_server.wait() == 0
 
 
-def test_a_second_signal_does_not_wait_for_what_is_in_flight(own_server: RunningServer) -> None:
+def test_a_second_sigint_does_not_wait_for_what_is_in_flight(own_server: RunningServer) -> None:
     head = write_head("POST", "/prediction", {"Host": own_server.host, **JSON_TYPE, "Content-Length": "100"})
     with own_server.connect() as connection:
         connection.sendall(head)
         own_server.get("/heartbeat")
-        own_server.signal()
+        own_server.signal(signal.SIGINT)
         time.sleep(0.5)
         assert own_server.process.poll() is None
-        own_server.signal()
+        own_server.signal(signal.SIGINT)
         started = time.monotonic()
         assert own_server.wait() == 0
         assert time.monotonic() - started < 3
+
+
+def test_a_second_sigterm_still_lets_what_is_in_flight_be_answered(own_server: RunningServer) -> None:
+    fields = {"Host": own_server.host, **JSON_TYPE, "Content-Length": str(len(BODY))}
+    with own_server.connect() as connection:
+        connection.sendall(write_head("POST", "/prediction", fields))
+        own_server.get("/heartbeat")
+        own_server.signal()
+        own_server.signal()
+        time.sleep(0.5)
+        connection.sendall(BODY)
+        assert read_answer(connection).status == 200
+    assert own_server.wait() == 0
 
 
 def test_an_idle_connection_does_not_hold_the_process(own_server: RunningServer) -> None:

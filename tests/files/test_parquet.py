@@ -137,7 +137,7 @@ def test_a_file_that_is_cut_off_or_of_another_format_is_refused(path: Path) -> N
 
 def test_a_missing_column_is_refused_by_name(path: Path) -> None:
     pq.write_table(pa.table({"kind": ["MSG"]}), path)
-    assert 'has no column "country", "length", "rating", "is fresh"' in refuse(path).detail
+    assert 'has no columns "country", "length", "rating", "is fresh"' in refuse(path).detail
 
 
 def test_a_repeated_column_is_refused_by_name(path: Path) -> None:

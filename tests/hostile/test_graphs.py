@@ -60,7 +60,7 @@ def _set_opset(model: ModelProto) -> None:
 
 
 def _set_format(model: ModelProto) -> None:
-    model.ir_version = 999
+    model.MergeFrom(ModelProto(ir_version=999))
 
 
 def _claim_a_terabyte(model: ModelProto) -> None:
@@ -303,11 +303,11 @@ def test_a_graph_that_asks_for_gigabytes_is_refused(make: Callable[[], bytes], t
 
 @pytest.mark.parametrize("at_load", [True, False])
 def test_a_graph_that_never_ends_is_stopped(at_load: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    start = time.monotonic()
+    start, others = time.monotonic(), find_children()
     detail = refuse(tmp_path, build_endless_loop(at_load=at_load), seconds=4)
     assert "within 4 s" in detail or "and 4 s" in detail
     assert time.monotonic() - start < 20
-    assert find_children() == set()
+    assert find_children() <= others
 
 
 def find_children() -> set[str]:

@@ -4,23 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from flagrank.api.openapi import describe_problem
 from flagrank.api.problems import HttpProblem
 
 
-class Heartbeat(BaseModel):
+class Heartbeat(BaseModel, json_schema_serialization_defaults_required=True):
     """The answer while the process lives."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
     message: Literal["Service Ok"] = "Service Ok"
 
 
-class Readiness(BaseModel):
+class Readiness(BaseModel, json_schema_serialization_defaults_required=True):
     """The answer while requests are welcome."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
     status: Literal["ready"] = "ready"
 
 

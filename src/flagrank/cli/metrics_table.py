@@ -18,7 +18,7 @@ def print_metrics(metrics: "Metrics") -> None:
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, measure in msgspec.structs.asdict(metrics).items():
-        words = name.replace("_", " ").replace(" percent", " %")
+        words = name.replace("_", " ").replace(" percent", " %").replace("recall 75", "recall 75 %")
         if measure.value is None:
             table.add_row(words, "-", str(measure.why))
         elif name in {"rows", "positives"}:

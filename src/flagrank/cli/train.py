@@ -68,9 +68,11 @@ def train(
     with needs_extra("train"):
         from flagrank.training.experiment import Examples, Plan
         from flagrank.training.experiment import train as run
+        from flagrank.training.packaging import check_place
     from flagrank.files import read_table
     from flagrank.settings import load_schema, read_build_time
 
+    check_place(out)
     features = load_schema(schema)
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
         raise typer.BadParameter("--name takes 1 to 64 of the characters A-Z a-z 0-9 . _ -")

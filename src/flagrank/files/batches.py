@@ -121,8 +121,9 @@ def check_names(path: Path, names: Sequence[str], columns: Sequence[Column], tak
         )
     missing = [column.name for column in columns if not column.is_optional and column.name not in names]
     if missing:
+        noun = "column" if len(missing) == 1 else "columns"
         raise FileRefused(
-            f"{path} has no column {_quote(missing)}; its columns are {_quote(names)}. Add what is missing, "
+            f"{path} has no {noun} {_quote(missing)}; its columns are {_quote(names)}. Add what is missing, "
             "or correct the name."
         )
     refuse_taken(path, [name for name in taken if name in names])
@@ -131,8 +132,9 @@ def check_names(path: Path, names: Sequence[str], columns: Sequence[Column], tak
 def refuse_taken(path: Path, names: Sequence[str]) -> None:
     """Raise `FileRefused` where there are `names`: the file's own, which ours would repeat."""
     if names:
+        noun = "a column" if len(names) == 1 else "columns"
         raise FileRefused(
-            f"{path} has a column {_quote(names)} already, which we would add. Give --prefix, which is put "
+            f"{path} has {noun} {_quote(names)} already, which we would add. Give --prefix, which is put "
             "before our names."
         )
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from flagrank.triage.errors import PackageRefused, SchemaRefused, shorten
-from flagrank.triage.feature_schema import LARGEST_NUMBER, FeatureSchema, check_schema, is_plain_text
+from flagrank.triage.feature_schema import FeatureSchema, check_schema, is_plain_text
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import CONTEXT_FIELDS
 
@@ -29,6 +29,7 @@ MANIFEST = "manifest.json"
 
 Row = tuple[float | None, ...]
 
+_INFINITE_FROM = 3.4028235677973366e38  # half a step past the largest float32
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _STRANGER = "It was not made by flagrank; do not use it."
 # What a damaged .zip is known to raise from Python's reader.
@@ -249,7 +250,7 @@ def _read_hashed_files(read: _Read, hashes: Mapping[str, str], source: str) -> d
 def _is_matrix(rows: tuple[Row, ...], width: int) -> bool:
     """Whether every row has so many values, each null or a float32."""
     return all(
-        len(row) == width and all(value is None or abs(value) <= LARGEST_NUMBER for value in row)
+        len(row) == width and all(value is None or abs(value) < _INFINITE_FROM for value in row)
         for row in rows
     )
 

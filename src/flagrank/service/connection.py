@@ -48,7 +48,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, then look whether a request goes on for too long."""
-        if b"pgrade:" in data and self._whole is self.scope:
+        if self._whole is self.scope and b"pgrade:" in data:
             data = _UPGRADE.sub(rb"\1x-other:", data, count=1)
         super().data_received(data)
         if self._whole is not self.scope or self._deadline is not None:

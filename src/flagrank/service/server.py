@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import signal
 import socket
 import sys
 import time
@@ -38,12 +40,17 @@ def listen(settings: Settings, *, has_keys: bool) -> socket.socket:
         listener = socket.create_server((str(address[0]), settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsRefused(
-            f"{settings.host}:{settings.port} can't be listened on: {error.strerror or error}. "
+            f"{settings.host}:{settings.port} can't be listened on: {_name_reason(error)}. "
             "Stop what listens there, or choose another --port or --host."
         ) from error
     if not (settings.is_loopback or has_keys):
         sys.stderr.write(f"Warning: anyone who reaches {settings.host} may use this server without a key.\n")
     return listener
+
+
+def _name_reason(error: OSError) -> str:
+    """The system's own words: Python adds the address again to those of a failed bind."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def describe_address(listener: socket.socket) -> str:
@@ -101,7 +108,7 @@ class Drain:
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, but a signal first begins the drain; a second one stops at once.
+    """uvicorn, but a signal first begins the drain.
 
     A subclass because uvicorn offers no other hook. It leaves the signal unrepeated: the exit code is 0.
     """
@@ -119,12 +126,15 @@ class DrainingServer(uvicorn.Server):
         self._when_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, or stop at once."""
-        del sig, frame
-        if self._drain.began:
-            self.should_exit = self.force_exit = True
-        else:
+        """Begin to drain; a second SIGINT, from a person who will not wait, stops at once.
+
+        A second SIGTERM does not: make and process managers send one to the group and one to the child.
+        """
+        del frame
+        if not self._drain.began:
             self._drain.begin()
+        elif sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Whether it is time to stop; uvicorn asks ten times a second."""
@@ -138,6 +148,5 @@ def _calm_garbage_collector() -> None:
     By default it would look through all requests in flight after every ten of them: a fifth of the time at
     64 connections (measured), and they leave none. What was loaded at the start stays.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)

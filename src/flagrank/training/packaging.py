@@ -196,5 +196,5 @@ def _digest_text(text: str) -> int:
 
 
 def _to_rows(matrix: Matrix) -> tuple[Row, ...]:
-    """Rows for JSON: null for NaN, and of each float32 the shortest decimal that reads back as it."""
-    return tuple(tuple(None if np.isnan(value) else float(str(value)) for value in row) for row in matrix)
+    """Rows for JSON: null for NaN."""
+    return tuple(tuple(None if np.isnan(value) else float(value) for value in row) for row in matrix)

@@ -5,7 +5,7 @@ import math
 import re
 import tomllib
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import Any, Literal, assert_never
 
 import msgspec
 
@@ -16,8 +16,6 @@ MAX_NAME_CHARS = 128
 MAX_CATEGORY_CHARS = 256
 LARGEST_INTEGER = 2**53 - 1  # up to it no two integers are one float64
 LARGEST_NUMBER = 3.4028234663852886e38  # the largest float32, which every value becomes
-
-FeatureValue: TypeAlias = str | int | float | bool | None
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 

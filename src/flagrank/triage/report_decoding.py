@@ -46,12 +46,19 @@ class ReportDecoder:
         required = [feature for feature in schema.feature if not feature.optional]
         self._required_colons = sum(1 + feature.name.count(":") for feature in required)
         self._has_free_text = any(feature.open for feature in required)
+        # A number or truth that may be absent brings the colons of its name; its value has none.
+        self._read_optional = [
+            (attrgetter(name), 1 + feature.name.count(":"))
+            for name, feature in zip(types, schema.feature, strict=True)
+            if feature.optional and feature.type != "category"
+        ]
         # What may be absent, is free text or holds colons. A value brings one colon, that of its name; the
         # uneven bring one less (the name is counted with the required) or more (the name holds some).
         loose = {
             name: feature
             for name, feature in zip(types, schema.feature, strict=True)
-            if feature.optional or feature.open or any(":" in value for value in feature.values)
+            if feature.type == "category"
+            and (feature.optional or feature.open or any(":" in value for value in feature.values))
         }
         self._read_loose = attrgetter(*loose, *CONTEXT_FIELDS)
         colons = {
@@ -105,6 +112,8 @@ class ReportDecoder:
         if b"\\u003" in body:
             return False
         surplus = body.count(b":") - len(reports) * self._required_colons
+        for read, colons in self._read_optional:
+            surplus -= colons * sum([read(report) is not UNSET for report in reports])
         if not surplus and not self._has_free_text:
             return True
         values = [value for report in reports for value in self._read_loose(report) if value is not UNSET]
