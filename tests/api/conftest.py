@@ -1,14 +1,25 @@
 """The servers that tests of this folder share, and a silence that begins with the first of them."""
 
-import socket
+import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.api.running_server import RunningServer, read_answer, running_server, write_head
+from tests.api.running_server import (
+    JSON_TYPE,
+    REPORT,
+    Answer,
+    RunningServer,
+    read_answer,
+    running_server,
+    write_head,
+)
 from tests.packages import write_small_package
+
+IDLE_SECONDS = 65.0
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +53,24 @@ def strict_server(package: Path) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
-def silent_since(server: RunningServer) -> Iterator[tuple[socket.socket, float]]:
-    """A connection that has been answered once and then left alone, and since when."""
-    with server.connect() as connection:
-        connection.sendall(write_head("GET", "/heartbeat", {"Host": server.host}))
-        assert read_answer(connection, "GET").status == 200
-        yield connection, time.monotonic()
+def answer_after_silence(server: RunningServer) -> Iterator[Future[Answer]]:
+    """What a connection gets that is answered once and then left alone; other tests run meanwhile."""
+    with ThreadPoolExecutor(1) as silence:
+        yield silence.submit(ask_after_silence, server)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _start_the_silence(request: pytest.FixtureRequest) -> None:
-    if any("silent_since" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("silent_since")
+    if any("answer_after_silence" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("answer_after_silence")
+
+
+def ask_after_silence(server: RunningServer) -> Answer:
+    with server.connect() as connection:
+        connection.sendall(write_head("GET", "/heartbeat", {"Host": server.host}))
+        assert read_answer(connection, "GET").status == 200
+        time.sleep(IDLE_SECONDS)
+        body = json.dumps([REPORT]).encode()
+        head = {"Host": server.host, **JSON_TYPE, "Content-Length": str(len(body))}
+        connection.sendall(write_head("POST", "/prediction", head) + body)
+        return read_answer(connection)

@@ -149,7 +149,7 @@ def test_two_idempotency_keys_are_refused(idle_server: RunningServer) -> None:
     check_problem(idle_server.send(head.encode()), 400, "repeated_header")
 
 
-@pytest.mark.parametrize("key", ["k", "x" * 128, 'with spaces and ~!"#'])
+@pytest.mark.parametrize("key", ["one more time", "x" * 128, 'with spaces and ~!"#'])
 def test_the_same_request_again_is_the_same_task(server: RunningServer, key: str) -> None:
     headers = {"Idempotency-Key": key}
     first = server.submit([REPORT], "?priority=low", headers)

@@ -1,24 +1,15 @@
 """The minute of silence: it began with the first test; this file comes last, so little of it is left."""
 
-import json
-import socket
-import time
+from concurrent.futures import Future
 
 import pytest
 
-from tests.api.running_server import JSON_TYPE, REPORT, RunningServer, read_answer, write_head
-
-BODY = json.dumps([REPORT]).encode()
-IDLE_SECONDS = 65.0
+from tests.api.running_server import Answer
 
 
 @pytest.mark.timeout(180)
 def test_an_idle_connection_outlives_the_balancers_sixty_seconds(
-    server: RunningServer, silent_since: tuple[socket.socket, float]
+    answer_after_silence: Future[Answer],
 ) -> None:
     """CASES G01."""
-    connection, since = silent_since
-    time.sleep(max(0.0, since + IDLE_SECONDS - time.monotonic()))
-    head = {"Host": server.host, **JSON_TYPE, "Content-Length": str(len(BODY))}
-    connection.sendall(write_head("POST", "/prediction", head) + BODY)
-    assert read_answer(connection).status == 200
+    assert answer_after_silence.result().status == 200
