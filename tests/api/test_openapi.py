@@ -25,6 +25,7 @@ OPERATIONS = {
     ("/heartbeat", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
+    ("/metrics", "get"),
 }
 
 
@@ -56,6 +57,16 @@ def test_only_what_is_built_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     operations = {(path, method) for path, item in document["paths"].items() for method in item}
     assert operations == OPERATIONS
+
+
+def test_every_operation_but_those_on_health_takes_a_key(document: dict[str, Any]) -> None:
+    keyless = {
+        path
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        if {"key": []} not in operation.get("security", [])
+    }
+    assert keyless == {"/heartbeat", "/livez", "/readyz"}
 
 
 def test_the_report_is_described_as_api_md_has_it(document: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ def docs(browser: Browser, server: RunningServer, request: pytest.FixtureRequest
     page.on("requestfailed", lambda failed: watched.complaints.append(failed.url))
     page.on("request", lambda sent: watched.hosts.add(urlsplit(sent.url).netloc or sent.url[:5]))
     page.goto(f"{server.url}/docs")
-    expect(page.locator(".opblock")).to_have_count(4)
+    expect(page.locator(".opblock")).to_have_count(10)
     yield watched
     assert watched.complaints == []
     assert watched.hosts - {"data:"} == {server.host}

@@ -79,7 +79,7 @@ def test_file_and_http_scores_are_equal_to_the_last_bit_and_nothing_else_changes
     with running_server("--model", str(trained.model)) as server:
         answer = server.predict(reports).document
         one_by_one = [server.predict([report]).document["scores"][0] for report in reports[:20]]
-    assert answer["model"] == trained.metrics["model"]
+    assert answer["model"] == {"name": trained.metrics["model"]["name"], "version": "1"}
     assert answer["scores"] == [float(row[-2]) for row in made[1 : SERVED_ROWS + 1]]
     assert answer["priorities"] == [float(row[-1]) for row in made[1 : SERVED_ROWS + 1]]
     assert answer["scores"][:20] == one_by_one

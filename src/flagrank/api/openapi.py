@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from flagrank.api.guard import HEALTH_PATHS
 from flagrank.api.problems import (
     encode_problem,
     make_encoding_problem,
@@ -56,6 +57,7 @@ def describe_application(
         "/prediction": {"post": _describe_prediction(request, problems)},
         **describe_task_paths(request, problems, describe_problem),
         **document["paths"],
+        "/metrics": {"get": _describe_metrics({status: problems[status] for status in ("401", "403")})},
     }
     schemas = {
         "Report": describe_report(schema, reasons),
@@ -69,8 +71,10 @@ def describe_application(
     }
     document["components"]["headers"] = {"X-Request-Id": _REQUEST_ID_HEADER}
     document["components"]["parameters"] = {"X-Request-Id": _REQUEST_ID_PARAMETER}
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
         for operation in item.values():
+            if path not in HEALTH_PATHS:
+                operation["security"] = [{"key": []}, {}]
             operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/X-Request-Id"})
             for response in operation["responses"].values():
                 response["headers"] = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
@@ -116,6 +120,21 @@ def _describe_prediction(request: JsonSchema, problems: dict[str, JsonSchema]) -
                 "description": "Scores, priorities and the ranking.",
                 "content": {"application/json": prediction},
             },
+            **problems,
+        },
+    }
+
+
+def _describe_metrics(problems: dict[str, JsonSchema]) -> JsonSchema:
+    example = "# TYPE flagrank_ready gauge\nflagrank_ready 1.0\n"
+    text = {"schema": {"type": "string"}, "example": example}
+    return {
+        "tags": ["service"],
+        "summary": "What was counted, for Prometheus",
+        "description": "Prometheus's text format, or OpenMetrics where `Accept` asks for it.",
+        "operationId": "metrics",
+        "responses": {
+            "200": {"description": "Every metric.", "content": {"text/plain": text}},
             **problems,
         },
     }
