@@ -50,6 +50,15 @@ def test_a_request_in_pieces_is_one_request(server: RunningServer) -> None:
         assert read_answer(connection).status == 200
 
 
+def test_an_answer_comes_in_one_piece(server: RunningServer) -> None:
+    with server.connect() as connection:
+        for _ in range(20):
+            connection.sendall(_write_prediction(server, BODY))
+            head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert body.endswith(b"}")
+
+
 def test_garbage_behind_a_request_does_not_take_its_answer(server: RunningServer) -> None:
     with server.connect() as connection:
         connection.sendall(_write_prediction(server, BODY) + b"garbage\r\n\r\n")

@@ -1,7 +1,7 @@
 """One HTTP connection: uvicorn's, but what a client may send has an end in time and in size."""
 
 import re
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -16,6 +16,41 @@ MAX_HEADERS = 1_000  # with the trailers of a chunked body, which are kept besid
 # No upgrade is offered. Java's client asks for one by default, and httptools takes the body behind such
 # a head for another protocol's, so the parser must not see the name.
 _UPGRADE = re.compile(rb"\A([^\0]*?\r\n)upgrade:", re.IGNORECASE)
+
+
+class JoinedWrites:
+    """A transport that sends the head of an answer with what follows it: one packet and system call for two.
+
+    A head that nothing follows in this turn of the event loop goes out at its end.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport has
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send, after what is held."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        elif data.endswith(b"\r\n\r\n"):
+            self._held = data
+            self._loop.call_soon(self._send_held)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Hang up once everything is sent."""
+        self._send_held()
+        self._transport.close()
+
+    def _send_held(self) -> None:
+        if self._held:
+            data, self._held = self._held, b""
+            self._transport.write(data)
 
 
 class Connection(HttpToolsProtocol):
@@ -37,6 +72,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin; a connection on which nothing comes is idle, too."""
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)  # type: ignore[assignment]  # as far as it is used
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
