@@ -89,5 +89,6 @@ class ChampionWatch:
             self._refused = champion.version
             self._refused_until = time.monotonic() + REFUSED_SECONDS
             return
+        tell = log.debug if self._version is None else log.info  # of the first one the start tells
         self._version = champion.version
-        log.info("champion_loaded", model=champion.name, model_version=champion.version)
+        tell("champion_loaded", model=champion.name, model_version=champion.version)
