@@ -1,12 +1,17 @@
 """What a real server shows at /metrics after real requests, summed over its processes."""
 
 import json
+import time
 from pathlib import Path
 
+import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.running_server import REPORT, RunningServer, running_server
 from tests.packages import write_small_package
+from tests.postgres_server import WHEEL_18, run_server
+
+OLDEST_SNAPSHOT = ("flagrank_database_oldest_snapshot_seconds", "")
 
 
 def scrape(server: RunningServer) -> dict[tuple[str, str], float]:
@@ -42,3 +47,18 @@ def test_any_process_of_a_server_shows_what_all_have_done(tmp_path: Path) -> Non
         assert totals["flagrank_workers", "polling"] + totals["flagrank_workers", "listening"] == 1
     assert shown[-1]["flagrank_tasks_finished_total", "succeeded"] == 40
     assert shown[-1]["flagrank_tasks", "succeeded"] <= 40
+    assert OLDEST_SNAPSHOT not in shown[-1]
+
+
+def test_a_snapshot_that_is_held_open_on_postgresql_shows_its_age() -> None:
+    with run_server(WHEEL_18) as postgres:
+        url = postgres.create_database("watched")
+        with (
+            running_server("--no-worker", database_url=url) as server,
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
+            assert scrape(server)[OLDEST_SNAPSHOT] < 1
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT count(*) FROM task")
+            time.sleep(4)
+            assert 2 < scrape(server)[OLDEST_SNAPSHOT] < 30

@@ -31,19 +31,25 @@ class StoreWatch:
         most_tasks: int,
         least_free_bytes: int,
         read_free_bytes: Callable[[], int] | None,
+        read_oldest_snapshot_seconds: Callable[[], float | None],
     ) -> None:
-        """`read_free_bytes` tells how much room the disk of an embedded database has."""
+        """`read_free_bytes` tells how much room the disk of an embedded database has.
+
+        `read_oldest_snapshot_seconds` asks the database for what `oldest_snapshot_seconds` shows.
+        """
         self._reading = reading
         self._keys = keys
         self._most_tasks = most_tasks
         self._least_free_bytes = least_free_bytes
         self._read_free_bytes = read_free_bytes
+        self._read_oldest_snapshot_seconds = read_oldest_snapshot_seconds
         self._fault: str | None = None
         self._answered_at = 0.0
         self._refusal = ""
         self._refused_at = float("-inf")
         self._waiting = 0
         self._counts: TaskCounts | None = None
+        self._oldest_snapshot_seconds: float | None = None
         self._n_accepted = 0  # written by the event loop only
         self._n_counted = 0  # of those accepted, how many `_waiting` holds
         self._free_bytes: int | None = None
@@ -79,6 +85,11 @@ class StoreWatch:
     def counts(self) -> TaskCounts | None:
         """The counts of the last look; None where the store does not answer."""
         return self._counts if self._fault is None else None
+
+    @property
+    def oldest_snapshot_seconds(self) -> float | None:
+        """Age of the oldest snapshot that keeps vacuum from its work; None where nothing is known of one."""
+        return self._oldest_snapshot_seconds if self._fault is None else None
 
     def check_room(self) -> None:
         """Raise where no task can be taken in now: `HttpProblem`, or `StoreUnavailable`."""
@@ -128,6 +139,7 @@ class StoreWatch:
         self._waiting = by_status[TaskStatus.SCHEDULED] + by_status[TaskStatus.QUEUED]
         self._n_counted = n_accepted
         self._free_bytes = self._read_free_bytes and self._read_free_bytes()
+        self._oldest_snapshot_seconds = self._read_oldest_snapshot_seconds()
         self._answered_at = time.monotonic()
         if self._fault is not None:
             log.info("store_back")

@@ -101,7 +101,12 @@ class ApiProcess:
         def read() -> Readings:
             served = serving.find()
             model = served.scorer.model if served else None
-            return Readings(is_ready=not find_reasons(), model=model, counts=watch.counts)
+            return Readings(
+                is_ready=not find_reasons(),
+                model=model,
+                counts=watch.counts,
+                oldest_snapshot_seconds=watch.oldest_snapshot_seconds,
+            )
 
         routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
         return Entrance(
@@ -120,6 +125,7 @@ class ApiProcess:
             most_tasks=self._settings.backlog_tasks,
             least_free_bytes=self._settings.least_free_bytes,
             read_free_bytes=free_bytes_reader(self._settings),
+            read_oldest_snapshot_seconds=self._database.read_oldest_snapshot_seconds,
         )
 
     async def _make_routes(

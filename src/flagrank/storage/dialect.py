@@ -55,6 +55,15 @@ _BEGIN_POSTGRESQL = text(
     "set_config('lock_timeout', '10s', true)"
 )
 _LONGEST_PAUSE_SECONDS = 0.002
+# Whatever keeps vacuum from rows that died in this database since; VACUUM itself holds nobody up. Of other
+# roles' transactions an ordinary role is not told when they began, unless it has pg_read_all_stats.
+_OLDEST_SNAPSHOT = text(
+    "SELECT extract(epoch FROM clock_timestamp() - min(began))::float8 FROM ("
+    "SELECT xact_start AS began FROM pg_stat_activity "
+    "WHERE datname = current_database() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) "
+    "AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum) "
+    "UNION ALL SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS held"
+)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -285,6 +294,14 @@ def notify_listeners(connection: Connection) -> None:
     """Wake the workers of other processes; SQLite can't."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": LISTEN_CHANNEL})
+
+
+def read_oldest_snapshot(connection: Connection) -> float | None:
+    """Seconds since the oldest transaction began that vacuum must wait for; SQLite has no vacuum to wait."""
+    if connection.dialect.name == "sqlite":
+        return None
+    age: float | None = connection.execute(_OLDEST_SNAPSHOT).scalar_one()
+    return max(0.0, age or 0.0)
 
 
 def find_damage(connection: Connection) -> list[str]:

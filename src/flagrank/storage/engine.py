@@ -12,7 +12,14 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError, StatementError
 
-from flagrank.storage.dialect import Fault, begin_write, find_fault, is_sqlite, prepare_connections
+from flagrank.storage.dialect import (
+    Fault,
+    begin_write,
+    find_fault,
+    is_sqlite,
+    prepare_connections,
+    read_oldest_snapshot,
+)
 from flagrank.storage.writer_queue import WriterQueue
 from flagrank.telemetry import DatabaseMetrics, Slots
 from flagrank.triage.errors import (
@@ -97,6 +104,11 @@ class Database:
         """Raise `StoreUnavailable` unless the database answers."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
+
+    def read_oldest_snapshot_seconds(self) -> float | None:
+        """Age of the oldest snapshot that keeps vacuum from its work; None where there is no such thing."""
+        with self.read() as connection:
+            return read_oldest_snapshot(connection)
 
     def close(self) -> None:
         """Close all connections; it may be used again, with new ones."""
