@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "src" / "flagrank"
 REFERENCE = ROOT / "docs" / "reference"
 DECISIONS = ROOT / "docs" / "decisions"
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"\b(?:src|tests|docs|benchmarks|examples|tools)/[\w./-]*\w\.\w+")
+_MODULE = re.compile(r"`((?!src|tests|benchmarks|examples|tools)\w+/\w+\.py)`")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ def find_links(page: Path) -> list[str]:
     return _LINK.findall(page.read_text())
 
 
-def find_paths(page: Path) -> list[str]:
-    """Files of the checkout that a page names, linked or not."""
-    return _PATH.findall(page.read_text())
+def find_paths(page: Path) -> list[Path]:
+    """Files that a page names, linked or not; `room/module.py` is in the package."""
+    text = page.read_text()
+    named = [ROOT / path for path in _PATH.findall(text)]
+    return named + [SOURCES / path for path in _MODULE.findall(text)]
 
 
 def find_anchors(page: Path) -> set[str]:
