@@ -53,6 +53,23 @@ def pass_tasks(store: Store, body: bytes, *, group: int, seconds: float) -> floa
     return passed / (now - start)
 
 
+def time_claims(store: Store, body: bytes, *, tasks: int, group: int) -> list[float]:
+    """Accept, claim and complete so many one-report tasks in groups; seconds of each claim."""
+    identifiers = IdentifierSource()
+    limit = ClaimLimit(tasks=group, reports=group)
+    seconds = []
+    passed = 0
+    while passed < tasks:
+        _accept(
+            store, [Submission(task_id=one, reports=body, n_reports=1) for one in identifiers.make(group)]
+        )
+        begin = time.perf_counter()
+        claimed = store.claims.claim(limit, LEASE_SECONDS)
+        seconds.append(time.perf_counter() - begin)
+        passed += len(store.claims.complete([_complete(one) for one in claimed]))
+    return seconds
+
+
 def time_call(call: Callable[[], object], repeats: int) -> list[float]:
     """Seconds of each of so many calls."""
     seconds = []

@@ -1,4 +1,4 @@
-"""Durable tasks beside task libraries, and with ten and ten million finished ones in the table."""
+"""Durable tasks beside task libraries, with ten million finished ones, and with vacuum held up."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from benchmarks.tables import Figure, print_figures, print_rows, progress, show
 from benchmarks.task_client import Throughput, submit_and_drain
 from benchmarks.task_databases import TaskDatabase, measure_disk, new_postgresql, new_sqlite
 from benchmarks.task_history import BODY, add_finished
+from benchmarks.task_snapshot import compare_claims
 from benchmarks.task_store import GROUP, Store, look, opened_store, pass_tasks, time_call
 from benchmarks.tasks import serve
 
@@ -34,11 +35,13 @@ HOW = (
 
 
 def main(*, finished_tasks: int = MANY) -> None:
-    """Measure and print both."""
+    """Measure and print all of it."""
     race.make_environment()
     _compare_with_peers(make_served_model().package)
     for make_database in (new_postgresql, new_sqlite):
         _compare_histories(make_database, finished_tasks)
+    progress.print("claims with a snapshot held open ...")
+    compare_claims()
 
 
 def _compare_with_peers(package: Path) -> None:

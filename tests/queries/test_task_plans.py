@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, text
 
 from flagrank.storage.dialect import insert_rows
 from flagrank.storage.engine import Database, open_database
@@ -17,6 +16,7 @@ from flagrank.storage.task_rows import submitted_row
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.task import ClaimLimit, Cursor, Receipt, TaskQuery, TaskStatus
 from tests.databases import KINDS, make_databases
+from tests.queries.statements import record_statements
 from tests.task_store import HOUR, TaskStore, ago, identifiers, key, submission
 
 FINISHED = 100_000
@@ -56,22 +56,6 @@ def fill(database: Database) -> None:
     if not database.is_embedded:  # SQLite plans without ever having counted
         with database.write() as (connection, _):
             connection.execute(text("ANALYZE"))
-
-
-@contextmanager
-def record_statements() -> Iterator[list[tuple[str, Any]]]:
-    statements: list[tuple[str, Any]] = []
-
-    def record(*call: Any) -> None:  # noqa: ANN401 - a connection, a cursor, and what follows
-        _, _, statement, parameters, _, is_many = call
-        if " task" in statement:
-            statements.append((statement, parameters[0] if is_many else parameters))
-
-    event.listen(Engine, "before_cursor_execute", record)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", record)
 
 
 def explain(connection: Connection, statement: str, parameters: Any) -> list[str]:  # noqa: ANN401 - the driver's

@@ -96,7 +96,7 @@ class StoredTaskClaims:
         """See the port."""
         with self._database.read() as connection:
             now = read_clock(connection)
-            times = connection.scalars(SELECT_EARLIEST, self._scan.begin(now)).all()
+            times = connection.scalars(SELECT_EARLIEST, self._scan.resume(now)).all()
         return max(0.0, (min(times) - now).total_seconds()) if times else None
 
     def extend(self, leases: Sequence[Lease], lease_seconds: float) -> set[str]:

@@ -12,10 +12,11 @@ from flagrank.storage.tables import State, is_state, task
 from flagrank.storage.task_rows import PRIORITY_NUMBERS
 
 FULL_SCAN_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 60.0
 
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(seconds=2)  # longer than a submission takes from reading the clock to its commit
-_LOST_SLACK = timedelta(seconds=60)
+_FULL_SCAN_SHARE = 0.05  # of a worker's time, at most, where passing over the dead takes long
 _NUMBERS = tuple(sorted(PRIORITY_NUMBERS.values()))
 
 _CANDIDATE = (task.c.task_id, task.c.n_reports, task.c.group_size, task.c.priority, task.c.due_at)
@@ -79,25 +80,41 @@ class TaskScan:
     Index entries of claimed tasks stay until vacuum, which one old snapshot holds off: a scan from the
     beginning would pass over all of them, each time. Whatever comes in behind (a task given back, a slow
     commit) is found by a full scan, which there is every few seconds.
+
+    Of leases it needs no slack: one that a claim writes ends a whole lease after the claim began.
     """
 
     def __init__(self, full_scan_seconds: float = FULL_SCAN_SECONDS) -> None:
         self._full_scan_seconds = full_scan_seconds
         self._next_full_scan = time.monotonic()
+        self._full_scan_began: float | None = None
         self._due_from = dict.fromkeys(_NUMBERS, _ALWAYS)
+        self._leased_from = _ALWAYS
 
     def begin(self, now: datetime) -> Mapping[str, object]:
-        """The values of the queries above: where to look now."""
-        if time.monotonic() >= self._next_full_scan:
-            self._next_full_scan = time.monotonic() + self._full_scan_seconds
-            return {"now": now, "leased_from": _ALWAYS, **dict.fromkeys(map(_name, _NUMBERS), _ALWAYS)}
+        """The values of the queries that claim: where to look now."""
+        began = time.monotonic()
+        if began < self._next_full_scan:
+            self._full_scan_began = None
+            return self.resume(now)
+        self._full_scan_began = began
+        self._next_full_scan = began + self._full_scan_seconds
+        return {"now": now, "leased_from": _ALWAYS, **dict.fromkeys(map(_name, _NUMBERS), _ALWAYS)}
+
+    def resume(self, now: datetime) -> Mapping[str, object]:
+        """The same, from where the last claim ended."""
         starts = {_name(number): start for number, start in self._due_from.items()}
-        return {"now": now, "leased_from": now - _LOST_SLACK, **starts}
+        return {"now": now, "leased_from": self._leased_from, **starts}
 
     def advance(
         self, candidates: Sequence[Row[*tuple[Any, ...]]], *, taken: int, limit: int, now: datetime
     ) -> None:
-        """Note what a scan of due tasks found, and how many of the first of them were taken."""
+        """Note what a claim that found nothing lost has found due, and how many of the first were taken."""
+        self._leased_from = now
+        if self._full_scan_began is not None:
+            took = time.monotonic() - self._full_scan_began
+            pause = min(took / _FULL_SCAN_SHARE, LONGEST_PAUSE_SECONDS)
+            self._next_full_scan = self._full_scan_began + max(self._full_scan_seconds, pause)
         last = candidates[taken - 1] if taken else None
         is_drained = taken == len(candidates) < limit
         for number in _NUMBERS:
