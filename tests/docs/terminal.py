@@ -28,6 +28,7 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         for name in ("examples", "tests"):
             (folder / name).symlink_to(ROOT / name)
+        self._found: dict[str, str] = {}
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
         self._folder = folder
@@ -39,6 +40,10 @@ class Terminal:
         }
         self._server: subprocess.Popen[bytes] | None = None
 
+    def note(self, said: str, found: str) -> None:
+        """Put an id that was printed in place of the one on the page from now on."""
+        self._found[said] = found
+
     def run(self, block: Block) -> str:
         """What a block prints on standard output; of one that ends by serving, what the server announces."""
         *before, last = block.text.rstrip("\n").split("\n")
@@ -49,6 +54,8 @@ class Terminal:
 
     def _run_script(self, script: str) -> str:
         asked = script.replace(f"127.0.0.1:{DEFAULT_PORT}", f"127.0.0.1:{self.port}")
+        for said, found in self._found.items():
+            asked = asked.replace(said, found)
         done = subprocess.run(
             [_find_bash(), "-euo", "pipefail", "-c", asked],
             cwd=self._folder,
