@@ -10,12 +10,16 @@ import msgspec
 import pytest
 import typer
 
+from flagrank.api.application import create_application
 from flagrank.api.problems import STATUS_OF
+from flagrank.api.submission import KNOWN
+from flagrank.api.tasks import ShownTask
 from flagrank.cli import application
 from flagrank.files.kind import Family, find_kind
 from flagrank.scoring.package import Manifest
 from flagrank.settings import DEMO_MODEL, Settings, load_schema
 from flagrank.training.metrics import Metrics
+from flagrank.triage.errors import StoreRefused
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, MAX_FEATURES, MAX_NAME_CHARS, Feature
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report import CONTEXT_FIELDS
@@ -127,6 +131,39 @@ def test_every_problem_is_documented_and_no_other() -> None:
     }
     assert len(raised) > 10
     assert documented == raised | {(status, kind.code) for kind, status in STATUS_OF.items()}
+
+
+def test_every_code_of_a_task_s_error_is_documented_and_no_other() -> None:
+    rows = read_rows(read_section(HTTP, "## GET /task").partition("| Code of `error` |")[2])
+    documented = {row[0].strip("`") for row in rows if len(row) == 2 and row[0].startswith("`")}
+    source = "".join(path.read_text() for path in (ROOT / "src/flagrank/worker").glob("*.py"))
+    named = set(re.findall(r'TaskError\(\s*"([a-z_]+)"', source))
+    assert len(named) == 3
+    assert documented == named | {StoreRefused.code}
+
+
+def test_every_field_of_a_task_is_documented_and_no_other() -> None:
+    rows = read_rows(read_section(HTTP, "## GET /task").partition("| Code of `error` |")[0])
+    documented = [name for row in rows for name in read_codes(row[0])]
+    assert documented == list(ShownTask.__struct_fields__)
+
+
+def test_what_a_submission_may_say_is_documented_and_no_other() -> None:
+    documented = [row[0].strip("`") for row in read_rows(read_section(HTTP, "## POST /predict"))]
+    assert set(documented) == KNOWN | {"Idempotency-Key"}
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    table = HTTP.read_text().partition("\nA route that answers GET")[0]
+    documented = {code for row in read_rows(table) for code in read_codes(row[0])}
+    paths = create_application({}, lambda: load_schema(None), DEFAULT_POLICY.severities, list).openapi()[
+        "paths"
+    ]
+    described = {
+        f"{method.upper()} {path.replace('{task_id}', '<id>')}" for path in paths for method in paths[path]
+    }
+    assert len(described) > 8
+    assert documented == described | {"GET /console", "GET /docs", "GET /openapi.json"}
 
 
 def test_every_field_of_a_report_is_documented() -> None:
