@@ -5,24 +5,13 @@ import time
 from pathlib import Path
 
 import psycopg
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.api.running_server import REPORT, RunningServer, running_server
+from tests.api.running_server import REPORT, running_server
 from tests.packages import write_small_package
 from tests.postgres_server import WHEEL_18, run_server
+from tests.telemetry.scraping import scrape
 
 OLDEST_SNAPSHOT = ("flagrank_database_oldest_snapshot_seconds", "")
-
-
-def scrape(server: RunningServer) -> dict[tuple[str, str], float]:
-    """The totals by name and by the values of the labels but for bucket bounds."""
-    totals: dict[tuple[str, str], float] = {}
-    for family in text_string_to_metric_families(server.get("/metrics").body.decode()):
-        for sample in family.samples:
-            labels = " ".join(value for name, value in sorted(sample.labels.items()) if name != "le")
-            key = (sample.name, labels)
-            totals[key] = totals.get(key, 0) + sample.value
-    return totals
 
 
 def test_any_process_of_a_server_shows_what_all_have_done(tmp_path: Path) -> None:

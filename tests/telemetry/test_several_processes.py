@@ -4,11 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flagrank.telemetry import (
@@ -17,7 +15,6 @@ from flagrank.telemetry import (
     Slots,
     create_slots_file,
     render_metrics,
-    start_exporter,
 )
 
 AWAY = Readings(is_ready=False, model=None, counts=None)
@@ -91,21 +88,3 @@ def test_threads_lose_no_count() -> None:
     totals = scrape(metrics)
     assert totals["flagrank_database_wait_seconds_count"] == 80_000
     assert totals["flagrank_lease_losses_total"] == 80_000
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the library's server, about its own socket
-def test_a_worker_without_a_server_answers_scrapes() -> None:
-    metrics = Metrics()
-    metrics.tasks.lease_losses.add((), 3)
-    server, thread = start_exporter(metrics, lambda: AWAY, "127.0.0.1", 0)
-    try:
-        connection = HTTPConnection("127.0.0.1", server.server_port)
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        assert answer.status == 200
-        assert b"flagrank_lease_losses_total 3.0" in answer.read()
-        connection.close()
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -10,10 +10,11 @@ def worker(*, as_json: AsJson = False) -> None:
     from flagrank.service.worker_process import run_worker_alone
     from flagrank.settings import load_settings
 
-    def announce() -> None:
+    def announce(address: str | None) -> None:
         if as_json:
-            print_json({"role": "worker"})
+            print_json({"role": "worker", "url": address})
         else:
-            sys.stderr.write("flagrank worker looks for tasks   stop with Ctrl-C\n")
+            told = f"\n  {address}/metrics" if address else ""
+            sys.stderr.write(f"flagrank worker looks for tasks{told}   stop with Ctrl-C\n")
 
     run_worker_alone(load_settings({}), announce)

@@ -23,7 +23,7 @@ from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
 from flagrank.console import create_console
-from flagrank.scoring.batch_scorer import SessionScorer
+from flagrank.service.champion import FindChampion
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
@@ -39,7 +39,6 @@ from flagrank.triage.policy import DEFAULT_POLICY
 
 STORE_THREADS = 4
 
-FindChampion = Callable[[], SessionScorer | None]
 Routes = dict[tuple[str, str], ASGIApp]
 
 

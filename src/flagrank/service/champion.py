@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,8 @@ from flagrank.triage.ports import ModelIdentity
 
 LOOK_SECONDS = 0.5
 REFUSED_SECONDS = 30.0  # until a package that was refused is tried again
+
+FindChampion = Callable[[], SessionScorer | None]
 
 log = get_logger("model")
 

@@ -6,16 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flagrank.service.champion import ChampionWatch
+from flagrank.service.champion import ChampionWatch, FindChampion
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
-from flagrank.service.shared_counts import open_metrics
+from flagrank.service.shared_counts import ROUTES, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.storage.schema import check_schema
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
@@ -37,30 +36,54 @@ def read_rules(settings: Settings) -> WorkRules:
     )
 
 
-def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
-    """Work as a process of its own until a signal says to stop; `announce` is called at the start. Blocks.
+def run_worker_alone(settings: Settings, announce: Callable[[str | None], None]) -> None:
+    """Work as a process of its own until a signal says to stop. Blocks.
 
-    Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
+    `announce` hears at the start where its metrics are, None where it has no port.
+
+    Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start, and
+    `SettingsRefused` where the port can't.
     """
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
-    with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
-        checked = CheckedPackages(Path(folder))
-        run_worker(database, Metrics().tasks, read_rules(settings), checked, stop, when_started=announce)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="flagrank-")))
+        database = stack.enter_context(opened_store(settings))
+        metrics = Metrics(routes=ROUTES)
+        database.count_in(metrics.database)
+        champion = ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder))
+        find_champion = stack.enter_context(champion).find_scorer
+        address = None
+        if settings.worker_port is not None:
+            from flagrank.service.worker_server import answering  # a web framework; most workers have no port
+
+            answers = answering(settings, settings.worker_port, database, find_champion, metrics)
+            address = stack.enter_context(answers)
+        run_worker(
+            database,
+            metrics.tasks,
+            read_rules(settings),
+            find_champion,
+            stop,
+            when_started=lambda: announce(address),
+        )
 
 
 def run_worker_child(order: Order, parent: ParentWatch) -> None:
     """Work as the child of a server, and no longer than the server lives. Blocks."""
     stop = StopSignal()
-    with opened_store(order.settings) as database:
-        rules, folder = read_rules(order.settings), Path(order.folder)
+    folder = Path(order.folder)
+    with (
+        opened_store(order.settings) as database,
+        ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder)) as champion,
+    ):
         metrics = open_metrics(folder, order.row)
         database.count_in(metrics.database)
         run_worker(
             database,
             metrics.tasks,
-            rules,
-            CheckedPackages(folder),
+            read_rules(order.settings),
+            champion.find_scorer,
             stop,
             when_started=lambda: parent.call(stop.note),
         )
@@ -70,7 +93,7 @@ def run_worker(
     database: Database,
     metrics: TaskMetrics,
     rules: WorkRules,
-    checked: CheckedPackages,
+    find_champion: FindChampion,
     stop: StopSignal,
     *,
     when_started: Callable[[], None],
@@ -78,19 +101,13 @@ def run_worker(
     """Work on the tasks of a database until told to stop; from the main thread. Blocks.
 
     `when_started` is called once it looks for tasks.
-
-    Raises `DatabaseRefused` or `StoreUnavailable` where the database can't be used at the start.
     """
-    check_schema(database)
-    with ExitStack() as stack:
-        wake_ups = choose_wake_ups(database)
-        stack.enter_context(wake_ups)
-        champion = stack.enter_context(ChampionWatch(StoredModelRegistry(database), checked))
+    with choose_wake_ups(database) as wake_ups:
         worker = Worker(
             StoredTaskClaims(database),
             StoredTaskRetention(database),
             wake_ups,
-            champion.find_scorer,
+            find_champion,
             policy=DEFAULT_POLICY,
             metrics=metrics,
             rules=rules,

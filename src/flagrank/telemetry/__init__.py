@@ -1,6 +1,6 @@
 """What operators see: structured logs and Prometheus metrics; no other room knows their libraries."""
 
-from flagrank.telemetry.exposition import Exposition, Readings, render_metrics, start_exporter
+from flagrank.telemetry.exposition import Exposition, Readings, render_metrics
 from flagrank.telemetry.logs import Log, LogStyle, configure_logs, get_logger, set_request_id
 from flagrank.telemetry.metrics import DatabaseMetrics, Metrics, RequestMetrics, TaskMetrics
 from flagrank.telemetry.slots import Slots, create_slots_file
@@ -20,5 +20,4 @@ __all__ = [
     "get_logger",
     "render_metrics",
     "set_request_id",
-    "start_exporter",
 ]

@@ -1,12 +1,10 @@
 """The answer to a scrape: what was counted, and what is read at that moment."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
 import msgspec
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -38,35 +36,23 @@ def render_metrics(metrics: Metrics, readings: Readings, accept: str = "") -> Ex
     Takes some milliseconds, and waits for nothing.
     """
     registry = CollectorRegistry()
-    registry.register(_Scrape(metrics, lambda: readings))
+    registry.register(_Scrape(metrics, readings))
     encode, content_type = choose_encoder(accept)
     return Exposition(content_type, encode(registry))
-
-
-def start_exporter(
-    metrics: Metrics, read: Callable[[], Readings], host: str, port: int
-) -> tuple[WSGIServer, Thread]:
-    """Answer scrapes from a thread, for a process that serves nothing else; `read` may block.
-
-    Shut the server down, then join the thread.
-    """
-    registry = CollectorRegistry()
-    registry.register(_Scrape(metrics, read))
-    return start_http_server(port, host, registry)
 
 
 class _Scrape(Collector):
     """A class because the library asks for one."""
 
-    def __init__(self, metrics: Metrics, read: Callable[[], Readings]) -> None:
+    def __init__(self, metrics: Metrics, readings: Readings) -> None:
         self._metrics = metrics
-        self._read = read
+        self._readings = readings
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        readings = self._read()
+        readings = self._readings
         yield from (instrument.collect() for instrument in self._metrics.instruments)
         yield _gauge("flagrank_build_info", "The version that runs.", {"version": version("flagrank")}, 1)
         yield _gauge(
