@@ -123,6 +123,7 @@ class Fault(Enum):
     FULL = "its disk is full"
     LOCKED = "another program holds it locked"
     READ_ONLY = "it is read-only"
+    FAILING = "reading or writing its file fails"
     DAMAGED = "its file is damaged, or is no database"
     NO_TABLES = "its tables are missing or of another version"
     UNREACHABLE = "it does not answer"
@@ -134,6 +135,7 @@ _SQLITE_FAULTS = {
     sqlite3.SQLITE_BUSY: Fault.LOCKED,
     sqlite3.SQLITE_LOCKED: Fault.LOCKED,
     sqlite3.SQLITE_FULL: Fault.FULL,
+    sqlite3.SQLITE_IOERR: Fault.FAILING,
     sqlite3.SQLITE_READONLY: Fault.READ_ONLY,
     sqlite3.SQLITE_CORRUPT: Fault.DAMAGED,
     sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
