@@ -66,7 +66,7 @@ def test_a_json_file_with_all_fields_and_markup_in_its_name(
 
 def test_a_task_may_be_urgent_and_run_later(visitor: Visitor, tmp_path: Path) -> None:
     page = visitor.open("/submit")
-    page.get_by_label("Urgency of the task").select_option("high")
+    page.get_by_label("Task priority").select_option("high")
     page.get_by_label("Run at").fill("2199-01-01T10:00")
     submit(page, write(tmp_path, "reports.csv", GOOD))
     expect(page.locator("dl.facts")).to_contain_text("scheduled")

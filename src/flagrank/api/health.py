@@ -27,7 +27,9 @@ def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
     router = APIRouter(tags=["service"], generate_unique_id_function=lambda route: route.name)
     not_ready = HttpProblem(503, "not_ready", "The server is shutting down: send requests elsewhere.")
     responses: dict[int | str, dict[str, Any]] = {
-        503: describe_problem("No model is loaded, or the server is shutting down.", not_ready)
+        503: describe_problem(
+            "No model is loaded, the store does not answer, or the server is shutting down.", not_ready
+        )
     }
 
     @router.head("/heartbeat", include_in_schema=False)
@@ -50,7 +52,7 @@ def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
         responses=responses,
     )
     async def readyz(response: Response) -> Readiness:
-        """Answers 200 once a model is loaded, and 503 with the reasons before, and from shutdown on."""
+        """Answers 200 while a model is loaded and the store answers; else, and in shutdown, 503 with why."""
         reasons = find_reasons()
         if reasons:
             raise HttpProblem(503, "not_ready", " ".join(reasons))

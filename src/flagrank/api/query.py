@@ -66,7 +66,7 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
 
 
 def read_priority(query: Mapping[str, str]) -> TaskPriority:
-    """The urgency asked for."""
+    """The task priority asked for."""
     return _read_word(query, "priority", _PRIORITIES, TaskPriority.NORMAL)
 
 

@@ -41,7 +41,7 @@ class TaskStatus(StrEnum):
 
 
 class TaskPriority(StrEnum):
-    """The urgency of a task, which is another thing than a case's priority."""
+    """The task priority: which queued task goes first; another thing than a case's priority."""
 
     HIGH = "high"
     NORMAL = "normal"
