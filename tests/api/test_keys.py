@@ -169,6 +169,12 @@ def test_a_key_is_nowhere_in_the_database(data: Path, full: dict[str, str]) -> N
     assert not any(key in file.read_bytes() for file in data.iterdir())
 
 
+@pytest.mark.parametrize("given", ["score,tasks", "score tasks", "score --scope tasks"])
+def test_scopes_are_given_in_any_of_the_usual_ways(tmp_path: Path, given: str) -> None:
+    made = manage(tmp_path, "keys", "create", "ci", "--scope", *given.split())
+    assert made["scopes"] == ["score", "tasks"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

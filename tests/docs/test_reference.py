@@ -107,7 +107,8 @@ def test_the_flags_of_a_command_are_documented_with_their_defaults_and_no_other(
 
 def test_the_arguments_of_a_command_are_documented() -> None:
     for words, command in COMMANDS.items():
-        names = [str(p.metavar or p.name) for p in command.params if not p.opts[0].startswith("-")]
+        arguments = [p for p in command.params if not p.opts[0].startswith("-")]
+        names = [str(p.metavar or p.name) for p in arguments if not getattr(p, "hidden", False)]
         usage = " ".join([words, *names])
         assert not names or f"`{usage}`" in read_section(CLI, f"## {words}"), usage
 

@@ -26,10 +26,10 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            metavar="S",
-            help="What it allows: score, tasks, review, models, policy, admin, metrics; repeat it for more.",
+            metavar="S...", help="What it allows: score, tasks, review, models, policy, admin, metrics."
         ),
     ],
+    more_scopes: Annotated[list[str] | None, typer.Argument(metavar="S", hidden=True)] = None,
     moderator: Annotated[
         str | None, typer.Option(metavar="M", help="The one moderator that the key speaks for.")
     ] = None,
@@ -42,7 +42,8 @@ def create(
     from flagrank.triage.api_key import NewApiKey, Scope, hash_secret, make_secret
     from flagrank.triage.identifiers import IdentifierSource
 
-    words = {word for given in scope for word in given.split(",")}
+    # Alike: --scope score tasks, --scope score,tasks and --scope score --scope tasks.
+    words = {word for given in [*scope, *(more_scopes or ())] for word in given.split(",")}
     unknown = sorted(words.difference(Scope))
     if unknown:
         raise typer.BadParameter(f"--scope {unknown[0]} is none. Use {', '.join(Scope)}.")
