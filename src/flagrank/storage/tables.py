@@ -89,11 +89,19 @@ task = Table("task", metadata, TaskColumns, postgresql_with=_VACUUM)
 task_reports = Table("task_reports", metadata, TaskReportsColumns, postgresql_with=_VACUUM)
 
 
-def is_state(*states: State) -> ColumnElement[bool]:
-    """Whether a task is in one of these states, as literals: bound, they would not match a partial index."""
-    if len(states) == 1:
-        return task.c.state == literal_column(str(int(states[0])))
-    return task.c.state.in_([literal_column(str(int(state))) for state in states])
+def is_state(state: State) -> ColumnElement[bool]:
+    """Whether a task is in this state, for lists."""
+    return task.c.state == literal_column(str(int(state)))
+
+
+def is_open_as(state: State) -> ColumnElement[bool]:
+    """The same of a state that is not final, for the worker's indexes: no other one knows these words.
+
+    Of the state alone PostgreSQL may think that few rows have it, take `task_listed`, and pass over all that
+    have left it since vacuum: claims of 1.6 ms of CPU grew to 109 while 500,000 tasks passed (measured).
+    Literals, since a bound value would not match a partial index.
+    """
+    return task.c.state + literal_column("0") == literal_column(str(int(state)))
 
 
 IS_FINAL = task.c.state >= literal_column(str(int(min(FINAL_STATES))))
@@ -111,14 +119,14 @@ _INDEXES = (
     Index(
         "task_due",
         *(task.c.priority, task.c.due_at, task.c.task_id),
-        postgresql_where=is_state(State.PENDING),
-        sqlite_where=is_state(State.PENDING),
+        postgresql_where=is_open_as(State.PENDING),
+        sqlite_where=is_open_as(State.PENDING),
     ),
     Index(
         "task_leased",
         *(task.c.lease_until, task.c.task_id),
-        postgresql_where=is_state(State.RUNNING),
-        sqlite_where=is_state(State.RUNNING),
+        postgresql_where=is_open_as(State.RUNNING),
+        sqlite_where=is_open_as(State.RUNNING),
     ),
     Index(
         "task_finished",

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from flagrank.storage.dialect import Among, Moment, read_clock, update_rows
+from flagrank.storage.dialect import Among, read_clock, update_rows
 from flagrank.storage.engine import Database, Transaction
-from flagrank.storage.tables import State, is_state, task, task_reports
+from flagrank.storage.tables import State, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
 from flagrank.storage.task_rows import pack_numbers
 from flagrank.storage.task_scan import (
@@ -56,12 +56,9 @@ _SELECT_REPORTS = select(task_reports.c.task_id, task_reports.c.reports).where(
     Among(task_reports.c.task_id, "group")
 )
 _LOCK_HELD = (
-    select(task.c.task_id, task.c.lease_no, task.c.failed_attempts)
-    .where(
-        Among(task.c.task_id, "leased"),
-        is_state(State.RUNNING),
-        task.c.lease_until > bindparam("now", type_=Moment),
-    )
+    # By their ids alone: of further conditions the planner might think that one of them is the shorter way.
+    select(task.c.task_id, task.c.state, task.c.lease_no, task.c.lease_until, task.c.failed_attempts)
+    .where(Among(task.c.task_id, "leased"))
     .order_by(task.c.task_id)  # always in one order, so that no two transactions wait for each other
     .with_for_update()
 )
@@ -197,8 +194,12 @@ def _take(
 def _lock_held(connection: Connection, leases: Collection[Lease], now: datetime) -> dict[str, int]:
     """The failed attempts of those that are still held, by id; their rows are locked."""
     numbers = {lease.task_id: lease.lease_no for lease in leases}
-    rows = connection.execute(_LOCK_HELD, {"leased": list(numbers), "now": now})
-    return {row.task_id: row.failed_attempts for row in rows if row.lease_no == numbers[row.task_id]}
+    rows = connection.execute(_LOCK_HELD, {"leased": list(numbers)})
+    return {
+        row.task_id: row.failed_attempts
+        for row in rows
+        if row.state == State.RUNNING and row.lease_no == numbers[row.task_id] and row.lease_until > now
+    }
 
 
 def _change_held(transaction: Transaction, leases: Sequence[Lease], values: dict[str, Any]) -> set[str]:

@@ -10,8 +10,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from flagrank.storage.dialect import Moment, read_clock
 from flagrank.storage.engine import Database
 from flagrank.storage.tables import (
-    IS_FINAL,
+    FINAL_STATES,
     State,
+    is_open_as,
     is_state,
     task,
     task_count,
@@ -92,10 +93,8 @@ class StoredTaskReading:
         """See the port."""
         known = {identifier for text in task_ids if (identifier := parse_identifier(text))}
         with self._database.read() as connection:
-            waiting = connection.scalars(
-                select(task.c.task_id).where(task.c.task_id.in_(known), ~IS_FINAL)
-            ).all()
-        still = set(waiting)
+            rows = connection.execute(select(task.c.task_id, task.c.state).where(task.c.task_id.in_(known)))
+            still = {row.task_id for row in rows if row.state not in FINAL_STATES}
         return {text for text in task_ids if parse_identifier(text) not in still}
 
 
@@ -158,12 +157,12 @@ def select_counts(now: datetime) -> Select[*tuple[Any, ...]]:
             literal_column(str(kind), Integer).label("kind"),
             func.count().label("n"),
             func.min(task.c.due_at).label("oldest"),
-        ).where(is_state(State.PENDING), condition)
+        ).where(is_open_as(State.PENDING), condition)
         for kind, condition in ((_SCHEDULED, task.c.due_at > now), (_QUEUED, task.c.due_at <= now))
     ]
     running = select(
         literal_column(str(int(State.RUNNING)), Integer), func.count(), literal(None, Moment)
-    ).where(is_state(State.RUNNING))
+    ).where(is_open_as(State.RUNNING))
     final = select(task_count.c.state, func.sum(task_count.c.n), literal(None, Moment)).group_by(
         task_count.c.state
     )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Row, bindparam, literal_column, select, union_all
 
 from flagrank.storage.dialect import Moment
-from flagrank.storage.tables import State, is_state, task
+from flagrank.storage.tables import State, is_open_as, task
 from flagrank.storage.task_rows import PRIORITY_NUMBERS
 
 FULL_SCAN_SECONDS = 5.0
@@ -27,7 +27,7 @@ _LEASED_FROM = bindparam("leased_from", type_=Moment)
 # later would be passed over each time.
 _RANGES = [
     (
-        is_state(State.PENDING),
+        is_open_as(State.PENDING),
         task.c.priority == literal_column(str(number)),
         task.c.due_at >= bindparam(f"due_from_{number}", type_=Moment),
     )
@@ -37,7 +37,7 @@ _RANGES = [
 # Running tasks whose lease is over, the longest first.
 SELECT_LOST = (
     select(*_CANDIDATE)
-    .where(is_state(State.RUNNING), task.c.lease_until >= _LEASED_FROM, task.c.lease_until <= _NOW)
+    .where(is_open_as(State.RUNNING), task.c.lease_until >= _LEASED_FROM, task.c.lease_until <= _NOW)
     .order_by(task.c.lease_until, task.c.task_id)
     .limit(_MOST)
     .with_for_update(skip_locked=True)
@@ -66,7 +66,7 @@ SELECT_EARLIEST = union_all(
     ),
     select(
         select(task.c.lease_until)
-        .where(is_state(State.RUNNING), task.c.lease_until >= _LEASED_FROM)
+        .where(is_open_as(State.RUNNING), task.c.lease_until >= _LEASED_FROM)
         .order_by(task.c.lease_until)
         .limit(1)
         .subquery()

@@ -101,8 +101,8 @@ def _make_tasks() -> None:
         postgresql_with=_VACUUM,
     )
     op.create_index("task_listed", "task", ["state", "submitted_at", "task_id"])
-    _make_partial_index("task_due", "task", ["priority", "due_at", "task_id"], "state = 0")
-    _make_partial_index("task_leased", "task", ["lease_until", "task_id"], "state = 1")
+    _make_partial_index("task_due", "task", ["priority", "due_at", "task_id"], "state + 0 = 0")
+    _make_partial_index("task_leased", "task", ["lease_until", "task_id"], "state + 0 = 1")
     _make_partial_index("task_finished", "task", ["finished_at", "task_id"], "state >= 2")
     _make_partial_index(
         "task_idempotency", "task", ["owner", "idempotency_key"], "idempotency_key IS NOT NULL", unique=True
