@@ -35,6 +35,11 @@ def empty(url: str) -> Iterator[Database]:
     database.close()
 
 
+def set_version(database: Database, version: str) -> None:
+    with database.write() as (connection, _):
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+
+
 def test_the_migrations_are_those_that_the_program_knows() -> None:
     config = Config()
     config.set_main_option("script_location", "src/flagrank/storage/migrations")
@@ -65,12 +70,32 @@ def test_an_upgrade_of_what_is_current_changes_nothing(database: Database) -> No
 
 
 def test_tables_of_a_newer_program_are_refused_and_left_alone(database: Database) -> None:
-    with database.write() as (connection, _):
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    set_version(database, "9999")
     for use in (check_schema, upgrade_schema, lambda one: downgrade_schema(one, None)):
         with pytest.raises(DatabaseRefused, match="9999, newer than this flagrank"):
             use(database)
     assert read_schema_status(database) == SchemaStatus("9999", NEWEST)
+
+
+def test_newer_tables_that_still_serve_this_program_are_used_and_left_alone(database: Database) -> None:
+    set_version(database, f"9999_from_{NEWEST}")
+    check_schema(database)
+    assert upgrade_schema(database).still_serves
+    TaskStore(database).submit()
+    with pytest.raises(DatabaseRefused, match="newer than this flagrank"):
+        downgrade_schema(database, None)
+    assert read_schema_status(database) == SchemaStatus(f"9999_from_{NEWEST}", NEWEST)
+
+
+@pytest.mark.parametrize("version", ["9999", "9999_from_0002", "9999_from_", "0002_from_0001_x", "abcdef"])
+def test_tables_that_do_not_say_that_they_serve_this_program_are_refused(version: str) -> None:
+    status = SchemaStatus(version, "0001")
+    assert (status.is_known, status.still_serves, status.is_usable) == (False, False, False)
+
+
+@pytest.mark.parametrize("version", ["0003_from_0001", "0003_from_0002"])
+def test_tables_serve_every_program_from_the_one_that_they_name_on(version: str) -> None:
+    assert SchemaStatus(version, "0002_from_0001").is_usable
 
 
 def test_without_tables_a_statement_says_what_to_do(empty: Database) -> None:

@@ -1,5 +1,6 @@
 """What `flagrank doctor` looks at, each as one finding."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,9 @@ from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.dialect import find_damage
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.storage.schema import check_schema
+from flagrank.storage.schema import check_schema, check_writing, read_schema_status
 from flagrank.storage.task_reading import StoredTaskReading
-from flagrank.triage.errors import DatabaseRefused, FlagrankError
+from flagrank.triage.errors import DatabaseRefused, FlagrankError, StoreUnavailable
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -29,14 +30,13 @@ def examine(settings: Settings) -> list[Finding]:
     """All findings; the later checks are left out where the database can't be used. Changes nothing."""
     file = embedded_file(settings)
     if file is not None and not file.exists():
-        return [
-            Finding("database", is_good=True, sentence=f"None is at {file} yet; `flagrank serve` makes it.")
-        ]
+        return [_examine_place(file)]
     findings = [] if file is None else [_examine_disk(file.parent, settings.least_free_bytes)]
     with opened_database(settings) as database:
         checks: dict[str, Callable[[Database], str]] = {
             "database": _reach,
             "tables": _check_tables,
+            "writing": _check_writing,
             "integrity": _check_integrity,
             "model": _find_champion,
             "keys": _count_keys,
@@ -62,14 +62,35 @@ def _examine_disk(folder: Path, least_free_bytes: int) -> Finding:
     return Finding("disk", free >= least_free_bytes, f"{told} {least_free_bytes / 2**20:,.0f}.")
 
 
+def _examine_place(file: Path) -> Finding:
+    """Where the embedded database would be made: in its folder, or in a new one below one that exists."""
+    folder = next(above for above in file.absolute().parents if above.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        advice = "`flagrank serve` makes it."
+        return Finding("database", is_good=True, sentence=f"None is at {file} yet; {advice}")
+    advice = "Set FLAGRANK_DATA_DIR to a folder that may."
+    told = f"None is at {file} yet, and {folder} may not be written to. {advice}"
+    return Finding("database", is_good=False, sentence=told)
+
+
 def _reach(database: Database) -> str:
+    if silence := database.explain_silence():
+        raise StoreUnavailable(f"It can't be reached: {silence}. Start it, or mend FLAGRANK_DATABASE_URL.")
     database.check()
     return "It answers."
 
 
 def _check_tables(database: Database) -> str:
     check_schema(database)
+    status = read_schema_status(database)
+    if status.still_serves:
+        return f"They have version {status.current}, a newer one that still serves this flagrank."
     return "They have the version that this flagrank needs."
+
+
+def _check_writing(database: Database) -> str:
+    check_writing(database)
+    return "It may be written to."
 
 
 def _check_integrity(database: Database) -> str:

@@ -122,7 +122,7 @@ class Fault(Enum):
     REFUSED = "it refuses a value"
     FULL = "its disk is full"
     LOCKED = "another program holds it locked"
-    READ_ONLY = "it is read-only"
+    READ_ONLY = "it may not be written to"
     FAILING = "reading or writing its file fails"
     DAMAGED = "its file is damaged, or is no database"
     NO_TABLES = "its tables are missing or of another version"
@@ -307,11 +307,12 @@ def read_oldest_snapshot(connection: Connection) -> float | None:
 
 
 def find_damage(connection: Connection) -> list[str]:
-    """What an embedded database's own check finds, up to 20 lines; a server is watched by its own means."""
+    """What an embedded database's own check finds first; a server is watched by its own means."""
     if connection.dialect.name != "sqlite":
         return []
-    found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars()
-    return [str(line) for line in found if line != "ok"]
+    found = connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars()
+    lines = [line for answer in found for line in str(answer).splitlines()]
+    return [line for line in lines if line != "ok" and not line.startswith("***")]
 
 
 def find_fault(error: BaseException) -> Fault:

@@ -29,6 +29,7 @@ from flagrank.triage.errors import (
     SettingsRefused,
     StoreRefused,
     StoreUnavailable,
+    shorten,
 )
 
 WAIT_SECONDS = 10.0
@@ -104,6 +105,15 @@ class Database:
         """Raise `StoreUnavailable` unless the database answers."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
+
+    def explain_silence(self) -> str | None:
+        """Why a server can't be reached, in its driver's words, which hold no password; None where it can."""
+        if not self._is_embedded:
+            try:
+                self._engine.connect().close()
+            except DBAPIError as error:
+                return shorten(error.orig or error)
+        return None
 
     def read_oldest_snapshot_seconds(self) -> float | None:
         """Age of the oldest snapshot that keeps vacuum from its work; None where there is no such thing."""
@@ -209,10 +219,19 @@ def _describe(fault: Fault) -> FlagrankError:
             return StoreRefused(
                 "The database refuses a value of this request. Change it; it can't be stored."
             )
-        case Fault.NO_TABLES | Fault.DAMAGED:
+        case Fault.NO_TABLES:
             return DatabaseRefused(
                 f"The database can't be used: {fault.value}. "
                 "Run `flagrank db status`, then `flagrank db upgrade`."
+            )
+        case Fault.DAMAGED:
+            return DatabaseRefused(
+                f"The database can't be used: {fault.value}. Restore it from a backup, or name another one."
+            )
+        case Fault.READ_ONLY:
+            return StoreUnavailable(
+                f"The database can't be used now: {fault.value}. Give this user the right to write to its "
+                "file and folder; of servers, name the primary one."
             )
         case _:
             return StoreUnavailable(f"The database can't be used now: {fault.value}. Try again later.")
