@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -78,7 +79,7 @@ class PostgresServer:
     def stop(self) -> None:
         """Fast shutdown: connections are ended, nothing committed is lost."""
         if self._process is not None:
-            self._process.send_signal(2)
+            self._process.send_signal(signal.SIGINT)
             self._process.wait(60)
             self._process = None
 
@@ -86,6 +87,13 @@ class PostgresServer:
         """Without a chance to write anything more; its children notice and end."""
         if self._process is not None:
             self._process.kill()
+            self._process.wait(60)
+            self._process = None
+
+    def abandon(self) -> None:
+        """Immediate shutdown, when nobody needs its data again: no checkpoint is waited for."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(60)
             self._process = None
 
@@ -111,7 +119,7 @@ def run_server(installed: Path) -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            server.stop()
+            server.abandon()
 
 
 def find_user() -> str | None:

@@ -56,9 +56,12 @@ def find_children(server: RunningServer) -> dict[int, str]:
 
 
 def find_role(pid: int) -> str:
-    """The libraries that a process has loaded tell what it does."""
-    with open(f"/proc/{pid}/maps") as maps:  # noqa: PTH123 - a file of the kernel
-        return "api" if "httptools" in maps.read() else "worker"
+    """The libraries that a process has loaded tell what it does; one may end while it is looked at."""
+    try:
+        loaded = Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
+    return "api" if "httptools" in loaded else "worker"
 
 
 def versions(server: RunningServer, count: int) -> set[str]:
