@@ -136,7 +136,8 @@ def _read_any(path: Path, wrap: Callable[[_Read], _Read]) -> Package:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
         raise PackageRefused(
-            f"{path} can't be read ({shorten(error)}). Name a directory that `train` wrote, or a .zip of one."
+            f"{path} can't be read ({shorten(getattr(error, 'strerror', None) or error)}). "
+            "Name a directory that `train` wrote, or a .zip of one."
         ) from error
     if is_directory:
         return _check_package(wrap(partial(_read_from_directory, path)), str(path))
