@@ -7,6 +7,7 @@ from starlette.types import Scope, Send
 
 from flagrank.triage.errors import (
     DatabaseRefused,
+    ExplanationRefused,
     FieldProblem,
     FlagrankError,
     IdempotencyConflict,
@@ -84,6 +85,15 @@ def make_backlog_problem(detail: str) -> HttpProblem:
     return HttpProblem(503, "backlog_full", detail, [RETRY_AFTER])
 
 
+def make_explaining_problem(most: int) -> HttpProblem:
+    """What a client is told that asks for explanations while enough others wait for theirs."""
+    detail = (
+        f"This server is explaining the scores of {most} requests already. Ask again later, or score without "
+        "explain."
+    )
+    return HttpProblem(503, "explaining_busy", detail, [RETRY_AFTER])
+
+
 def make_no_key_problem() -> HttpProblem:
     """What a client is told that sends no key, or one that is not in force."""
     detail = (
@@ -137,6 +147,7 @@ STATUS_OF: dict[type[FlagrankError], int] = {
     TaskConflict: 409,
     InvalidCursor: 422,
     InvalidReports: 422,
+    ExplanationRefused: 422,
     StoreRefused: 422,
     DatabaseRefused: 503,
     NoModel: 503,

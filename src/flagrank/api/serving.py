@@ -6,7 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from flagrank.triage.feature_schema import FeatureSchema
-from flagrank.triage.ports import Scorer
+from flagrank.triage.ports import Explainer, Scorer
 from flagrank.triage.report_decoding import ReportDecoder
 
 
@@ -16,6 +16,7 @@ class Serving(msgspec.Struct, frozen=True):
     scorer: Scorer
     schema: FeatureSchema
     decoder: ReportDecoder
+    explainer: Explainer
 
 
 # What serves now; None while no model does. Whoever decodes scores with the same one.

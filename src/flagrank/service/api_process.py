@@ -132,6 +132,7 @@ class ApiProcess:
     ) -> Routes:
         """What answers, by method and path, but for what describes the service itself."""
         codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
+        explaining = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
         observe = self._metrics.tasks.commits.observe
         commit = GroupCommit(StoredTaskIntake(self._database), observe)
         intake = await stack.enter_async_context(commit)
@@ -145,7 +146,7 @@ class ApiProcess:
         )
         console = self._make_console(serving, submission, keys, threads)
         return {
-            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec),
+            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec, explaining),
             ("POST", "/predict"): JsonRoute(submission.respond),
             ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
             ("GET", "/task"): JsonRoute(tasks.list),

@@ -7,7 +7,7 @@ from typing import Self
 
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.package import unpack_package
-from flagrank.scoring.verification import open_session
+from flagrank.scoring.verification import open_session, rows_to_matrix
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.telemetry import get_logger
 from flagrank.triage.errors import FlagrankError
@@ -31,7 +31,12 @@ def load_published(
     package = unpack_package(content, f"model {published.version}")
     checked.verify(published.sha256, package)
     identity = ModelIdentity(published.name, str(published.version))
-    return SessionScorer(identity, package.manifest.schema, open_session(package))
+    return SessionScorer(
+        identity,
+        package.manifest.schema,
+        open_session(package),
+        background=rows_to_matrix(package.background.rows),
+    )
 
 
 class ChampionWatch:

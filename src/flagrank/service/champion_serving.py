@@ -47,5 +47,6 @@ class ChampionServing:
 
     def _make(self, champion: SessionScorer) -> Serving:
         schema = self._schema or champion.schema
-        scorer = CoalescingScorer(champion.reading(schema), self._executor)
-        return Serving(scorer, schema, ReportDecoder(schema, self._reasons))
+        reading = champion.reading(schema)
+        scorer = CoalescingScorer(reading, self._executor)
+        return Serving(scorer, schema, ReportDecoder(schema, self._reasons), reading)

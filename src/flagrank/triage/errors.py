@@ -53,6 +53,12 @@ class PackageRefused(FlagrankError):
     code = "package_refused"
 
 
+class ExplanationRefused(FlagrankError):
+    """Scores can't be explained with this model, or not of so many reports at once."""
+
+    code = "explanation_refused"
+
+
 class FileRefused(FlagrankError):
     """A file of reports can't be read or written; `fields` names up to 20 bad cells."""
 

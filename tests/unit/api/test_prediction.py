@@ -68,7 +68,7 @@ def _ask(
         sent.append(message)
 
     state = {"request_id": "r", "headers": JSON_HEADERS if headers is None else headers}
-    scope = {"type": "http", "method": "POST", "path": "/prediction", "state": state}
+    scope = {"type": "http", "method": "POST", "path": "/prediction", "query_string": b"", "state": state}
     with ThreadPoolExecutor(1) as executor:
         decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
         serving = Serving(scorer, SCHEMA, decoder) if scorer else None
