@@ -30,8 +30,9 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.errors import StoreUnavailable
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import DEFAULT_POLICY
-from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.ports import BatchScorer, ModelIdentity
 from flagrank.triage.report import Report
 from flagrank.triage.task import (
     ClaimedTask,
@@ -147,15 +148,16 @@ def work(url: str, rules: Work) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = open_database(url)
-    scorer = DemoScorer(rules)
+    lineup = Lineup[BatchScorer](DemoScorer(rules))
     with choose_wake_ups(database) as wake_ups:
         worker = Worker(
             DyingClaims(StoredTaskClaims(database), Steps(rules.dies_at)),
             StoredTaskRetention(database),
             wake_ups,
-            lambda: scorer,
+            lambda: lineup,
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
+            model_metrics=Metrics().models,
             rules=WorkRules(
                 lease_seconds=rules.lease_seconds, max_attempts=rules.max_attempts, group=rules.group
             ),

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flagrank.api.documentation import add_documentation
 from flagrank.api.health import make_health_router
@@ -40,8 +40,8 @@ def create_application(
     )
     # These stand first, so that the router finds them at once.
     application.router.routes[:0] = [
-        Route(path, route, methods=[method], include_in_schema=False)
-        for (method, path), route in routes.items()
+        Route(path, _Methods(by_method), methods=[*by_method], include_in_schema=False)
+        for path, by_method in _group(routes).items()
     ]
     application.include_router(make_health_router(find_reasons))
     add_documentation(application)
@@ -57,6 +57,23 @@ def create_application(
     return application
 
 
+def _group(routes: Mapping[tuple[str, str], ASGIApp]) -> dict[str, dict[str, ASGIApp]]:
+    by_path: dict[str, dict[str, ASGIApp]] = {}
+    for (method, path), route in routes.items():
+        by_path.setdefault(path, {})[method] = route
+    return by_path
+
+
+class _Methods:
+    """What answers at one path, by method; HEAD is answered as GET."""
+
+    def __init__(self, by_method: Mapping[str, ASGIApp]) -> None:
+        self._by_method = by_method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._by_method[scope["method"].replace("HEAD", "GET")](scope, receive, send)
+
+
 async def _answer(request: Request, error: Exception) -> Response:
     status, headers, body = encode_problem(request.scope["state"]["request_id"], _as_problem(error))
     response = Response(body, status)
@@ -69,9 +86,9 @@ def _as_problem(error: Exception) -> HttpProblem:
         case HttpProblem():
             return error
         case HTTPException(status_code=405):
-            # Starlette names one route's methods, and none of a file; what answers GET answers HEAD, too.
-            allowed = (error.headers or {}).get("Allow", "GET")
-            allowed = "GET, HEAD" if "GET" in allowed else allowed
+            # Starlette names them in any order, and none of a file; what answers GET answers HEAD, too.
+            methods = set((error.headers or {}).get("Allow", "GET").split(", "))
+            allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
             detail = f"This address does not take this method. Use {allowed}; see /docs."
             return HttpProblem(405, "method_not_allowed", detail, [(b"allow", allowed.encode())])
         case HTTPException(status_code=404):

@@ -24,8 +24,9 @@ from flagrank.api.query import read_explain
 from flagrank.api.request_body import BodyReader, ClientGone
 from flagrank.api.serving import FindServing, Serving
 from flagrank.triage.explanation import Explanation
+from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.policy import Policy
-from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.ports import Explainer, ModelIdentity
 from flagrank.triage.priority import prioritise, rank
 from flagrank.triage.report import Report
 
@@ -41,6 +42,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     priorities: list[float]
     ranking: list[int]
     policy: str
+    challenger: ChallengerPart | UnsetType = UNSET
     explanations: list[Explanation] | UnsetType = UNSET
 
 
@@ -94,11 +96,13 @@ class PredictionRoute:
             return await self._predict_explained(serving, body, received_at)
         if len(body) <= LOOP_BYTES:
             reports = serving.decoder.decode(body, received_at)
-            return self._compose(scorer.model, reports, await scorer.score(reports))
+            if serving.companions is None:
+                return self._compose(scorer.model, reports, await scorer.score(reports))
+            return self._compose(scorer.model, reports, *await serving.companions.score(reports))
         run = asyncio.get_running_loop().run_in_executor
         reports = await run(self._executor, serving.decoder.decode, body, received_at)
-        scores = await scorer.score(reports)
-        return await run(self._executor, self._compose, scorer.model, reports, scores)
+        scores, part = await _score(serving, reports)
+        return await run(self._executor, self._compose, scorer.model, reports, scores, part)
 
     async def _predict_explained(self, serving: Serving, body: bytes, received_at: datetime) -> bytes:
         run = asyncio.get_running_loop().run_in_executor
@@ -108,23 +112,42 @@ class PredictionRoute:
             raise make_explaining_problem(MOST_EXPLAINED)
         self._n_explained += 1
         try:
-            scores = await serving.scorer.score(reports)
+            scores, part = await _score(serving, reports)
             explanations = [
-                await run(self._explaining, serving.explainer.explain, report, score)
-                for report, score in zip(reports, scores, strict=True)
+                await run(self._explaining, explainer.explain, report, score)
+                for explainer, report, score in zip(
+                    _find_explainers(serving, reports, part), reports, scores, strict=True
+                )
             ]
         finally:
             self._n_explained -= 1
         model = serving.scorer.model
-        return await run(self._executor, self._compose, model, reports, scores, explanations)
+        return await run(self._executor, self._compose, model, reports, scores, part, explanations)
 
     def _compose(
         self,
         model: ModelIdentity,
         reports: Sequence[Report],
         scores: list[float],
+        part: ChallengerPart | UnsetType = UNSET,
         explanations: list[Explanation] | UnsetType = UNSET,
     ) -> bytes:
         priorities = prioritise(reports, scores, self._policy)
         label = self._policy.label
-        return self._encode(Prediction(model, scores, priorities, rank(priorities), label, explanations))
+        return self._encode(
+            Prediction(model, scores, priorities, rank(priorities), label, part, explanations)
+        )
+
+
+async def _score(serving: Serving, reports: list[Report]) -> tuple[list[float], ChallengerPart | UnsetType]:
+    if serving.companions is None:
+        return await serving.scorer.score(reports), UNSET
+    return await serving.companions.score(reports)
+
+
+def _find_explainers(
+    serving: Serving, reports: Sequence[Report], part: ChallengerPart | UnsetType
+) -> list[Explainer]:
+    if serving.companions is None:
+        return [serving.explainer] * len(reports)
+    return serving.companions.find_explainers(serving.explainer, len(reports), part)

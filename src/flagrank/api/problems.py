@@ -6,14 +6,18 @@ import msgspec
 from starlette.types import Scope, Send
 
 from flagrank.triage.errors import (
+    ChangeRefused,
     DatabaseRefused,
     ExplanationRefused,
     FieldProblem,
     FlagrankError,
+    GateRefused,
     IdempotencyConflict,
     InvalidCursor,
     InvalidReports,
     MalformedBody,
+    ModelConflict,
+    ModelNotFound,
     NoModel,
     StoreRefused,
     StoreUnavailable,
@@ -142,9 +146,13 @@ def make_internal_problem() -> HttpProblem:
 # What a client can cause and is told; anything else is a fault of ours.
 STATUS_OF: dict[type[FlagrankError], int] = {
     MalformedBody: 400,
+    ModelNotFound: 404,
     TaskNotFound: 404,
+    GateRefused: 409,
     IdempotencyConflict: 409,
+    ModelConflict: 409,
     TaskConflict: 409,
+    ChangeRefused: 422,
     InvalidCursor: 422,
     InvalidReports: 422,
     ExplanationRefused: 422,

@@ -113,10 +113,15 @@ def _limit(kind: int, most: int) -> None:
     resource.setrlimit(kind, (limit, limit))
 
 
-def _main() -> None:
-    """The child: limits first, then the order and the graph from standard input."""
+def limit_memory() -> None:
+    """Let this process have no more than the memory of a trial, and leave no core file."""
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
+
+
+def _main() -> None:
+    """The child: limits first, then the order and the graph from standard input."""
+    limit_memory()
     _limit(resource.RLIMIT_FSIZE, 2**20)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Order)
     _limit(resource.RLIMIT_CPU, order.seconds)

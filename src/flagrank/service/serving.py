@@ -7,11 +7,14 @@ from pathlib import Path
 from socket import socket
 
 import msgspec
+from msgspec import UNSET
 
 from flagrank.service.api_process import ApiProcess
-from flagrank.service.champion import ChampionWatch
+from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch, tell_ready
+from flagrank.service.errand import Errands
+from flagrank.service.operator import find_user
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
 from flagrank.service.shared_counts import create_counts, open_metrics
@@ -21,11 +24,15 @@ from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.telemetry import Metrics, configure_logs
+from flagrank.telemetry import Metrics, configure_logs, get_logger
+from flagrank.triage.audit import Change
+from flagrank.triage.errors import ModelConflict
 from flagrank.triage.feature_schema import check_serves
 from flagrank.triage.ports import ModelIdentity
 
 STOP_SECONDS = 20.0  # what a worker may take for what it holds, beside its lease
+
+log = get_logger("service")
 
 Announce = Callable[[str, ModelIdentity | None], None]
 
@@ -84,13 +91,14 @@ def ready_api(
     Raises `SchemaRefused` where the schema lacks a feature of the champion.
     """
     schema = load_schema(schema_file) if schema_file else None
-    with ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder)) as watch:
-        champion = watch.find_scorer()
-        if schema and champion:
-            check_serves(schema, champion.schema, str(schema_file))
+    with watch_models(database, CheckedPackages(folder), metrics.models) as watch:
+        lineup = watch.find_lineup()
+        if schema and lineup:
+            check_serves(schema, lineup.champion.schema, str(schema_file))
+        errands = Errands(settings, folder, schema_file)
         yield (
-            ApiProcess(settings, database, watch.find_scorer, schema, metrics),
-            champion.model if champion else None,
+            ApiProcess(settings, database, watch, schema, metrics, errands=errands),
+            lineup.champion.model if lineup else None,
         )
 
 
@@ -115,8 +123,13 @@ def run_api_child(order: Order, parent: ParentWatch) -> None:
 def _promote(registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None) -> None:
     if source.unless_champion and registry.read_champion() is not None:
         return
-    published = publish_package(registry, source.path, schema_file)
-    registry.promote(published.version, unless_champion=source.unless_champion)
+    change = Change(find_user(), "flagrank serve --model")
+    published = publish_package(registry, source.path, change, schema_file)
+    replacing = None if source.unless_champion else UNSET
+    try:
+        registry.promote(published.model.version, change, replacing=replacing)
+    except ModelConflict:  # another server was faster, and its champion stands
+        log.info("champion_stands")
 
 
 def _identify_champion(database: Database) -> ModelIdentity | None:

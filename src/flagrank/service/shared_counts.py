@@ -7,7 +7,7 @@ from flagrank.telemetry import Metrics, Slots, create_slots_file
 FILE = "counts"
 # What requests are counted by; `/task/` is one task, anything else counts as another.
 ROUTES = (
-    *("/prediction", "/predict", "/task", "/task/", "/metrics"),
+    *("/prediction", "/predict", "/task", "/task/", "/model", "/metrics"),
     *("/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"),
 )
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flagrank.service.champion import ChampionWatch
+from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
 from flagrank.service.shared_counts import open_metrics
@@ -14,12 +14,11 @@ from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
 from flagrank.storage.engine import Database
-from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.schema import check_schema
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
-from flagrank.telemetry import Metrics, TaskMetrics, configure_logs
+from flagrank.telemetry import Metrics, configure_logs
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import ClaimLimit
 from flagrank.worker import Worker, WorkRules
@@ -46,7 +45,7 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
     stop = StopSignal()
     with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
         checked = CheckedPackages(Path(folder))
-        run_worker(database, Metrics().tasks, read_rules(settings), checked, stop, when_started=announce)
+        run_worker(database, Metrics(), read_rules(settings), checked, stop, when_started=announce)
 
 
 def run_worker_child(order: Order, parent: ParentWatch) -> None:
@@ -58,7 +57,7 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
         database.count_in(metrics.database)
         run_worker(
             database,
-            metrics.tasks,
+            metrics,
             rules,
             CheckedPackages(folder),
             stop,
@@ -68,7 +67,7 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
 
 def run_worker(
     database: Database,
-    metrics: TaskMetrics,
+    metrics: Metrics,
     rules: WorkRules,
     checked: CheckedPackages,
     stop: StopSignal,
@@ -85,14 +84,15 @@ def run_worker(
     with ExitStack() as stack:
         wake_ups = choose_wake_ups(database)
         stack.enter_context(wake_ups)
-        champion = stack.enter_context(ChampionWatch(StoredModelRegistry(database), checked))
+        watch = stack.enter_context(watch_models(database, checked, metrics.models))
         worker = Worker(
             StoredTaskClaims(database),
             StoredTaskRetention(database),
             wake_ups,
-            champion.find_scorer,
+            watch.find_lineup,
             policy=DEFAULT_POLICY,
-            metrics=metrics,
+            metrics=metrics.tasks,
+            model_metrics=metrics.models,
             rules=rules,
         )
         when_started()

@@ -9,8 +9,8 @@ from flagrank.storage.dialect import lock_until_commit
 from flagrank.storage.engine import Database
 from flagrank.triage.errors import DatabaseRefused
 
-NEWEST = "0001"
-KNOWN = (NEWEST,)  # oldest first; a test compares them with the migrations
+NEWEST = "0002"
+KNOWN = ("0001", NEWEST)  # oldest first; a test compares them with the migrations
 
 _LOCK = 0x666C6167_0000
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -131,6 +131,24 @@ class ModelNotFound(FlagrankError):
     code = "model_not_found"
 
 
+class ModelConflict(FlagrankError):
+    """The registry as it stands does not allow this change of a model."""
+
+    code = "model_conflict"
+
+
+class GateRefused(FlagrankError):
+    """A model is clearly worse than the champion on the rows that both have held out."""
+
+    code = "gate_refused"
+
+
+class ChangeRefused(FlagrankError):
+    """What was said of a change to a model (its reason, a role, a share) can't be meant."""
+
+    code = "change_refused"
+
+
 class KeyNotFound(FlagrankError):
     """No API key in force has this name."""
 
