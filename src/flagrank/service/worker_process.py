@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from flagrank.scoring.drift import DriftWatch
 from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
-from flagrank.service.shared_counts import open_metrics
+from flagrank.service.shared_counts import open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
@@ -45,7 +46,15 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
     stop = StopSignal()
     with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
         checked = CheckedPackages(Path(folder))
-        run_worker(database, Metrics(), read_rules(settings), checked, stop, when_started=announce)
+        run_worker(
+            database,
+            Metrics(),
+            read_rules(settings),
+            checked,
+            stop,
+            drift=DriftWatch(),
+            when_started=announce,
+        )
 
 
 def run_worker_child(order: Order, parent: ParentWatch) -> None:
@@ -61,6 +70,7 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
             rules,
             CheckedPackages(folder),
             stop,
+            drift=open_drift(folder, order.row),
             when_started=lambda: parent.call(stop.note),
         )
 
@@ -72,6 +82,7 @@ def run_worker(
     checked: CheckedPackages,
     stop: StopSignal,
     *,
+    drift: DriftWatch,
     when_started: Callable[[], None],
 ) -> None:
     """Work on the tasks of a database until told to stop; from the main thread. Blocks.
@@ -84,7 +95,7 @@ def run_worker(
     with ExitStack() as stack:
         wake_ups = choose_wake_ups(database)
         stack.enter_context(wake_ups)
-        watch = stack.enter_context(watch_models(database, checked, metrics.models))
+        watch = stack.enter_context(watch_models(database, checked, metrics.models, drift))
         worker = Worker(
             StoredTaskClaims(database),
             StoredTaskRetention(database),
