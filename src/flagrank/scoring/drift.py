@@ -1,8 +1,8 @@
 """Drift of what is scored from the champion's training data: counted by all processes of a server together.
 
 Whoever scores only leaves its rows in a queue; a thread counts them once a second, by the bins of the
-package's fingerprint, in a file that the processes share: a row each, read by whoever is asked. A window moves
-on by ten minutes, and begins anew with another champion.
+package's fingerprint, in a file that the processes share: a row each, read by whoever is asked. A window
+moves on by ten minutes, and begins anew with another champion.
 """
 
 import hashlib
