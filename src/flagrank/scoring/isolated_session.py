@@ -19,7 +19,7 @@ import numpy as np
 
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.session import ModelSession, Scores
-from flagrank.scoring.verification import limit_memory
+from flagrank.scoring.verification import limit_trial
 from flagrank.triage.errors import PackageRefused
 
 START_SECONDS = 60.0  # at the lowest priority on a busy machine
@@ -129,7 +129,7 @@ def _read(pipe: IO[bytes], size: int, give_up: float) -> bytes:
 def _main() -> None:
     """The child: load, then answer until the parent is gone."""
     os.nice(19)
-    limit_memory()
+    limit_trial()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     order = msgspec.json.decode(stdin.readline(), type=_Order)
 

@@ -57,7 +57,7 @@ class ApiProcess:
         schema: FeatureSchema | None,
         metrics: Metrics,
         *,
-        errands: CheckedChanges,
+        changes: CheckedChanges,
     ) -> None:
         """Reports are read by `schema`, else by the champion's own."""
         self._settings = settings
@@ -65,7 +65,7 @@ class ApiProcess:
         self._models = watch
         self._schema = schema
         self._metrics = metrics
-        self._errands = errands
+        self._changes = changes
         database.count_in(metrics.database)
         self._drain = Drain(settings.drain_time)
 
@@ -166,11 +166,11 @@ class ApiProcess:
         }
 
     def _make_model_routes(self, stack: AsyncExitStack, threads: Executor) -> Routes:
-        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="errands"))
+        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="packages"))
         models = ModelRoutes(
             StoredModelRegistry(self._database),
             StoredShadowLog(self._database),
-            self._errands,
+            self._changes,
             threads,
             working,
             reader=BodyReader(self._settings.body_limit_bytes),
