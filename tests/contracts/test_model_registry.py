@@ -72,7 +72,12 @@ def test_a_package_is_published_without_a_role(registry: StoredModelRegistry) ->
     published = registry.publish(package(), ANN)
     model = published.model
     assert published.is_new
-    assert (model.name, model.version, model.role, model.share) == ("report-priority", 1, ModelRole.NONE, None)
+    assert (model.name, model.version, model.role, model.share) == (
+        "report-priority",
+        1,
+        ModelRole.NONE,
+        None,
+    )
     assert model.sha256 == hashlib.sha256(b"package").hexdigest()
     assert model.metrics == {"roc_auc": {"value": 0.91}}
     assert ago(60) < model.published_at <= ago(0)
@@ -82,7 +87,9 @@ def test_a_package_is_published_without_a_role(registry: StoredModelRegistry) ->
 
 
 def test_versions_count_over_all_names(registry: StoredModelRegistry) -> None:
-    versions = [registry.publish(package(bytes([n]), name), ANN).model.version for n, name in enumerate("aba")]
+    versions = [
+        registry.publish(package(bytes([n]), name), ANN).model.version for n, name in enumerate("aba")
+    ]
     assert versions == [1, 2, 3]
     assert [model.version for model in registry.list_models()] == [3, 2, 1]
 
@@ -227,9 +234,7 @@ def test_a_champion_has_no_other_role(registry: StoredModelRegistry) -> None:
 
 
 @pytest.mark.parametrize("assignment", [CHALLENGER, SHADOW])
-def test_who_becomes_champion_loses_another_role(
-    registry: StoredModelRegistry, assignment: object
-) -> None:
+def test_who_becomes_champion_loses_another_role(registry: StoredModelRegistry, assignment: object) -> None:
     publish(registry, 2)
     registry.promote(1, ANN)
     registry.promote(2, ANN)
@@ -374,7 +379,9 @@ def test_processes_that_change_at_once_do_not_disturb_each_other(
     assert list(roles(registry).values()).count("champion") == 1
     assert len(roles(registry)) <= 2
     with database.write() as (connection, _):
-        last = connection.scalar(select(champion_line.c.version).order_by(champion_line.c.place.desc()).limit(1))
+        last = connection.scalar(
+            select(champion_line.c.version).order_by(champion_line.c.place.desc()).limit(1)
+        )
         connection.execute(delete(champion_line))
     champion = registry.read_champion()
     assert champion is not None

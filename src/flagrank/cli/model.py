@@ -106,6 +106,8 @@ def promote(
 
     A clear loss is refused unless forced; every server and worker serves the new one within two seconds.
     """
+    if force and reason is None:
+        raise typer.BadParameter("--force passes over a clear loss: say why with --reason TEXT.")
     with _opened_changes(schema) as changes:
         promoted = changes.promote(version, _make_change(reason), is_forced=force)
     if promoted.gate is not None:

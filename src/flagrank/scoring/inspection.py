@@ -141,7 +141,9 @@ def _obey(order: _Order, contents: Sequence[bytes]) -> tuple[_Verdict, bytes]:
         check_golden(ModelSession(package.model, package.manifest.schema.names), package.golden)
     champion = unpack_package(contents[1], order.sources[1]) if len(contents) > 1 else None
     _check_schema(package, champion, order.schema)
-    gate = champion and compare_held_out(package.held_out, champion.held_out, order.champion_version)
+    gate = None
+    if champion is not None:
+        gate = compare_held_out(package.held_out, champion.held_out, order.champion_version)
     return _Verdict(name=package.manifest.name, metrics=package.manifest.metrics, gate=gate), packed
 
 
