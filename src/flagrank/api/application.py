@@ -24,8 +24,11 @@ def create_application(
     find_schema: Callable[[], FeatureSchema],
     reasons: Collection[str],
     find_reasons: Callable[[], Sequence[str]],
+    find_notes: Callable[[], list[str]],
 ) -> FastAPI:
     """The application around plain-ASGI routes by method and path; `find_reasons` says why it is not ready.
+
+    `find_notes` says what is wrong though it is ready.
 
     `find_schema` gives the schema that reports are read by now: it may change with the model.
     """
@@ -43,7 +46,7 @@ def create_application(
         Route(path, _Methods(by_method), include_in_schema=False)
         for path, by_method in _group(routes).items()
     ]
-    application.include_router(make_health_router(find_reasons))
+    application.include_router(make_health_router(find_reasons, find_notes))
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)

@@ -100,10 +100,14 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else self._schema or load_schema(None)
 
+        def find_notes() -> list[str]:
+            refusal = self._models.find_refusal() or serving.refusal
+            return [] if refusal is None else [refusal]
+
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
             stopping = "The server is shutting down: send requests elsewhere."
-            found = [] if serving.find() else [self._models.find_refusal() or no_model]
+            found = [] if serving.find() else find_notes() or [no_model]
             return [*found, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
 
         def read() -> Readings:
@@ -113,7 +117,7 @@ class ApiProcess:
 
         routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons),
+            create_application(routes, find_schema, reasons, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
