@@ -22,6 +22,7 @@ from flagrank.scoring.package import read_package
 from flagrank.scoring.verification import open_session
 from flagrank.settings import DEMO_MODEL
 from flagrank.storage.engine import open_database
+from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_retention import StoredTaskRetention
@@ -184,6 +185,15 @@ def submit(url: str, answers: Connection, death: Death, groups: int) -> None:
         steps.take()
         answers.send([one.task.task_id for one in receipts if isinstance(one, Receipt)])
         steps.take()
+
+
+def change_models(url: str, death: Death, change: Callable[[StoredModelRegistry], object]) -> None:
+    """Make one change of the registry, or die on the way."""
+    registry = StoredModelRegistry(open_database(url))
+    steps = Steps(death)
+    steps.arm()
+    change(registry)
+    steps.take()
 
 
 _identifiers = IdentifierSource()

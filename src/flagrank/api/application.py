@@ -24,8 +24,11 @@ def create_application(
     find_schema: Callable[[], FeatureSchema],
     reasons: Collection[str],
     find_reasons: Callable[[], Sequence[str]],
+    find_notes: Callable[[], list[str]],
 ) -> FastAPI:
     """The application around plain-ASGI routes by method and path; `find_reasons` says why it is not ready.
+
+    `find_notes` says what is wrong though it is ready.
 
     `find_schema` gives the schema that reports are read by now: it may change with the model.
     """
@@ -40,10 +43,10 @@ def create_application(
     )
     # These stand first, so that the router finds them at once.
     application.router.routes[:0] = [
-        Route(path, _Methods(by_method), methods=[*by_method], include_in_schema=False)
+        Route(path, _Methods(by_method), include_in_schema=False)
         for path, by_method in _group(routes).items()
     ]
-    application.include_router(make_health_router(find_reasons))
+    application.include_router(make_health_router(find_reasons, find_notes))
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
@@ -65,13 +68,20 @@ def _group(routes: Mapping[tuple[str, str], ASGIApp]) -> dict[str, dict[str, ASG
 
 
 class _Methods:
-    """What answers at one path, by method; HEAD is answered as GET."""
+    """What answers at one path, by method; HEAD is answered as GET.
+
+    Other methods end here: a path with a variable, which comes later, may match as well.
+    """
 
     def __init__(self, by_method: Mapping[str, ASGIApp]) -> None:
         self._by_method = by_method
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._by_method[scope["method"].replace("HEAD", "GET")](scope, receive, send)
+        method = scope["method"]
+        route = self._by_method.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(self._by_method)})
+        await route(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -14,10 +14,10 @@ from flagrank.cli.output import AsJson, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flagrank.service.promotion import CheckedRegistry
     from flagrank.storage.engine import Database
     from flagrank.storage.model_registry import StoredModelRegistry
     from flagrank.triage.audit import AuditEntry, Change
-    from flagrank.triage.feature_schema import FeatureSchema
     from flagrank.triage.model_registry import PublishedModel
     from flagrank.triage.shadow import ShadowSummary
 
@@ -106,13 +106,10 @@ def promote(
 
     A clear loss is refused unless forced; every server and worker serves the new one within two seconds.
     """
-    from flagrank.scoring.verification import verify_package
-    from flagrank.service.promotion import Wish, promote_version
-
-    change = _make_change(reason)
-    with _opened_registry() as registry:
-        wish = Wish(version, change, is_forced=force, schema=_read_schema(schema))
-        promoted = promote_version(registry, wish, lambda _, package: verify_package(package))
+    if force and reason is None:
+        raise typer.BadParameter("--force passes over a clear loss: say why with --reason TEXT.")
+    with _opened_changes(schema) as changes:
+        promoted = changes.promote(version, _make_change(reason), is_forced=force)
     if promoted.gate is not None:
         sys.stderr.write(f"{promoted.gate.sentence}\n")
     if as_json:
@@ -125,14 +122,8 @@ def promote(
 @application.command()
 def rollback(*, reason: Reason = None, schema: SchemaFile = None, as_json: AsJson = False) -> None:
     """Return to the champion before; again, to the one before that. It is verified, and not compared."""
-    from flagrank.scoring.verification import verify_package
-    from flagrank.service.promotion import roll_back
-
-    change = _make_change(reason)
-    with _opened_registry() as registry:
-        champion = roll_back(
-            registry, change, _read_schema(schema), lambda _, package: verify_package(package)
-        )
+    with _opened_changes(schema) as changes:
+        champion = changes.roll_back(_make_change(reason))
     if as_json:
         print_json(champion)
         return
@@ -238,17 +229,22 @@ def _opened_registry() -> "Iterator[StoredModelRegistry]":
         yield StoredModelRegistry(database)
 
 
+@contextmanager
+def _opened_changes(schema_file: Path | None) -> "Iterator[CheckedRegistry]":
+    from flagrank.service.checked_packages import no_packages_checked
+    from flagrank.service.promotion import CheckedRegistry
+    from flagrank.settings import load_schema
+
+    schema = None if schema_file is None else load_schema(schema_file)
+    with _opened_registry() as registry, no_packages_checked() as checked:
+        yield CheckedRegistry(registry, checked, schema)
+
+
 def _make_change(reason: str | None) -> "Change":
     from flagrank.service.operator import find_user
     from flagrank.triage.audit import make_change
 
     return make_change(find_user(), reason)
-
-
-def _read_schema(file: Path | None) -> "FeatureSchema | None":
-    from flagrank.settings import load_schema
-
-    return None if file is None else load_schema(file)
 
 
 def _describe_role(model: "PublishedModel") -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.session import ModelSession, Scores
-from flagrank.scoring.verification import limit_memory
+from flagrank.scoring.verification import limit_trial
 from flagrank.triage.errors import PackageRefused
 
 START_SECONDS = 60.0  # at the lowest priority on a busy machine
@@ -42,6 +42,7 @@ class IsolatedSession:
     def __init__(self, model: bytes, feature_names: tuple[str, ...]) -> None:
         self._model = model
         self._names = feature_names
+        self.is_over = False
 
     def __enter__(self) -> Self:
         """Start the child and load the graph. Raises `PackageRefused`."""
@@ -67,7 +68,7 @@ class IsolatedSession:
         self._end()
 
     def score(self, matrix: Matrix) -> Scores:
-        """As `ModelSession.score`; after a `PackageRefused` for time or death, leave and enter anew."""
+        """As `ModelSession.score`; once the child has died or taken too long, `is_over` is true."""
         answer = self._ask(_ROWS.pack(len(matrix)) + matrix.tobytes(), CALL_SECONDS)
         return np.frombuffer(answer, np.float64)
 
@@ -81,6 +82,7 @@ class IsolatedSession:
             went_well, size = _HEAD.unpack(_read(stdout, _HEAD.size, give_up))
             answer = _read(stdout, size, give_up)
         except (OSError, EOFError) as error:
+            self.is_over = True
             raise PackageRefused(
                 f"model.onnx ended its process, or took over {seconds:g} s. Make a smaller model."
             ) from error
@@ -129,7 +131,7 @@ def _read(pipe: IO[bytes], size: int, give_up: float) -> bytes:
 def _main() -> None:
     """The child: load, then answer until the parent is gone."""
     os.nice(19)
-    limit_memory()
+    limit_trial()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     order = msgspec.json.decode(stdin.readline(), type=_Order)
 

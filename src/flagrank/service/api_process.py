@@ -57,7 +57,7 @@ class ApiProcess:
         schema: FeatureSchema | None,
         metrics: Metrics,
         *,
-        errands: CheckedChanges,
+        changes: CheckedChanges,
     ) -> None:
         """Reports are read by `schema`, else by the champion's own."""
         self._settings = settings
@@ -65,7 +65,7 @@ class ApiProcess:
         self._models = watch
         self._schema = schema
         self._metrics = metrics
-        self._errands = errands
+        self._changes = changes
         database.count_in(metrics.database)
         self._drain = Drain(settings.drain_time)
 
@@ -100,10 +100,14 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else self._schema or load_schema(None)
 
+        def find_notes() -> list[str]:
+            refusal = self._models.find_refusal() or serving.refusal
+            return [] if refusal is None else [refusal]
+
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
             stopping = "The server is shutting down: send requests elsewhere."
-            found = [] if serving.find() else [self._models.find_refusal() or no_model]
+            found = [] if serving.find() else find_notes() or [no_model]
             return [*found, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
 
         def read() -> Readings:
@@ -114,7 +118,7 @@ class ApiProcess:
 
         routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons),
+            create_application(routes, find_schema, reasons, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
@@ -167,11 +171,11 @@ class ApiProcess:
         }
 
     def _make_model_routes(self, stack: AsyncExitStack, threads: Executor) -> Routes:
-        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="errands"))
+        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="packages"))
         models = ModelRoutes(
             StoredModelRegistry(self._database),
             StoredShadowLog(self._database),
-            self._errands,
+            self._changes,
             threads,
             working,
             reader=BodyReader(self._settings.body_limit_bytes),

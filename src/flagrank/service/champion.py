@@ -174,7 +174,8 @@ class ChampionWatch:
                 "model_refused", role=role, code=error.code, model_version=version, sentence=error.detail
             )
             pause = LOOK_SECONDS if isinstance(error, StoreUnavailable) else REFUSED_SECONDS
-            self._refusals[version] = (time.monotonic() + pause, error.detail)
+            told = f"The {role} can't be loaded here: {error.detail}"
+            self._refusals[version] = (time.monotonic() + pause, told)
             return None
         self._refusals.pop(version, None)
         log.info("model_loaded", role=role, model=published.name, model_version=version)

@@ -1,103 +1,79 @@
-"""Promoting and rolling back: before a model is champion it is verified, and held against the one that is."""
+"""Publishing, promoting and rolling back with every check before anything changes."""
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-import msgspec
-
-from flagrank.scoring.gate import compare_held_out
-from flagrank.scoring.package import Package, unpack_package
+from flagrank.scoring.inspection import Standing, inspect_candidate, inspect_upload
+from flagrank.service.checked_packages import CheckedPackages
 from flagrank.triage.audit import Change
-from flagrank.triage.errors import ChangeRefused, GateRefused, ModelConflict, SchemaRefused, shorten
-from flagrank.triage.feature_schema import FeatureSchema, check_serves, find_narrowed
+from flagrank.triage.errors import ChangeRefused, GateRefused, ModelConflict
+from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.gate import Gate, Verdict
-from flagrank.triage.model_registry import ModelRegistry, Promoted, PublishedModel
-
-# Raises `PackageRefused`; given the package's hash, by which it may know that it was verified before.
-Verify: TypeAlias = Callable[[str, Package], None]
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """A version to promote; `schema` is what servers read reports by, None where by the champion's own."""
-
-    version: int
-    change: Change
-    is_forced: bool = False
-    schema: FeatureSchema | None = None
+from flagrank.triage.model_registry import (
+    ModelRegistry,
+    Promoted,
+    Publication,
+    Published,
+    PublishedModel,
+)
 
 
-def promote_version(registry: ModelRegistry, wish: Wish, verify: Verify) -> Promoted:
-    """Make a version champion unless it can't be loaded, does not fit the reports, or is clearly worse.
+class CheckedRegistry:
+    """The port `CheckedChanges`."""
 
-    A clear loss passes where it is forced, with a reason. Blocks for seconds. Raises as `CheckedChanges` does;
-    nothing has changed then.
-    """
-    if wish.is_forced and not wish.change.reason:
-        raise ChangeRefused("A forced promotion needs a reason. Say why a clear loss is to be passed over.")
-    candidate, package = _read(registry, registry.read_model(wish.version))
-    verify(candidate.sha256, package)
-    champion = registry.read_champion()
-    gate = None
-    if champion is not None and champion.version != candidate.version:
-        _, standing = _read(registry, champion)
-        _check_schema(package.manifest.schema, standing.manifest.schema, wish.schema)
-        gate = compare_held_out(package.held_out, standing.held_out, champion.version)
-        if gate.verdict is Verdict.WORSE and not wish.is_forced:
+    def __init__(
+        self, registry: ModelRegistry, checked: CheckedPackages, schema: FeatureSchema | None
+    ) -> None:
+        """Servers read reports by `schema`; None: by their champion's own."""
+        self._registry = registry
+        self._checked = checked
+        self._schema = schema
+
+    def publish(self, content: bytes, change: Change) -> Published:
+        """See the port."""
+        inspected = inspect_upload(content)
+        publication = Publication(inspected.name, inspected.content, inspected.metrics)
+        published = self._registry.publish(publication, change)
+        self._checked.note(published.model.sha256)
+        return published
+
+    def promote(self, version: int, change: Change, *, is_forced: bool) -> Promoted:
+        """See the port. Raises `ChangeRefused` where it is forced without a reason."""
+        if is_forced and not change.reason:
+            raise ChangeRefused(
+                "A forced promotion needs a reason. Say why a clear loss is to be passed over."
+            )
+        candidate = self._registry.read_model(version)
+        champion = self._registry.read_champion()
+        gate = self._inspect(candidate, champion)
+        if gate is not None and gate.verdict is Verdict.WORSE and not is_forced:
             raise GateRefused(
-                f"Version {wish.version} is not promoted. {gate.sentence} "
+                f"Version {version} is not promoted. {gate.sentence} "
                 "Train a better one, or force it with a reason."
             )
-    elif wish.schema is not None:
-        check_serves(wish.schema, package.manifest.schema, "the servers' schema")
-    promoted = registry.promote(
-        wish.version,
-        wish.change,
-        replacing=None if champion is None else champion.version,
-        finding=_describe(gate, is_forced=wish.is_forced),
-    )
-    return Promoted(promoted, gate)
+        finding = None if gate is None else gate.sentence
+        replacing = None if champion is None else champion.version
+        promoted = self._registry.promote(version, change, replacing=replacing, finding=finding)
+        return Promoted(promoted, gate)
 
+    def roll_back(self, change: Change) -> PublishedModel:
+        """See the port. No gate: whoever rolls back has seen what the champion does."""
+        before = self._registry.read_champion_before()
+        if before is None:
+            raise ModelConflict(
+                "There is no champion before this one to return to. Promote the version that is to serve."
+            )
+        self._inspect(before, None)
+        return self._registry.roll_back(before.version, change)
 
-def roll_back(
-    registry: ModelRegistry, change: Change, schema: FeatureSchema | None, verify: Verify
-) -> PublishedModel:
-    """Return to the champion before, where it can be loaded and fits the servers' schema file.
-
-    No gate: whoever rolls back has seen what the champion does. Blocks for a second. Raises as
-    `CheckedChanges` says; nothing has changed then.
-    """
-    before = registry.read_champion_before()
-    if before is None:
-        raise ModelConflict(
-            "There is no champion before this one to return to. Promote the version that is to serve."
+    def _inspect(self, candidate: PublishedModel, champion: PublishedModel | None) -> Gate | None:
+        load = self._registry.load_package
+        standing = None
+        if champion is not None and champion.version != candidate.version:
+            standing = Standing(champion.version, load(champion.version))
+        gate = inspect_candidate(
+            candidate.version,
+            load(candidate.version),
+            standing,
+            schema=self._schema,
+            is_verified=self._checked.has_passed(candidate.sha256),
         )
-    before, package = _read(registry, before)
-    verify(before.sha256, package)
-    if schema is not None:
-        check_serves(schema, package.manifest.schema, "the servers' schema")
-    return registry.roll_back(before.version, change)
-
-
-def _read(registry: ModelRegistry, model: PublishedModel) -> tuple[PublishedModel, Package]:
-    return model, unpack_package(registry.load_package(model.version), f"model {model.version}")
-
-
-def _check_schema(needed: FeatureSchema, champion: FeatureSchema, deployed: FeatureSchema | None) -> None:
-    """Raise `SchemaRefused` where reports lack a feature, or would be refused for one that they have."""
-    if deployed is not None:
-        check_serves(deployed, needed, "the servers' schema")
-        return
-    check_serves(champion, needed, "the champion's schema, by which reports are read,")
-    if narrowed := find_narrowed(champion, needed):
-        raise SchemaRefused(
-            f"The model takes less than reports have now: {shorten(', '.join(narrowed))}. They would be "
-            "refused. Start the servers with a --schema that takes it and promote with that, or train the "
-            "model on the champion's schema."
-        )
-
-
-def _describe(gate: Gate | None, *, is_forced: bool) -> str | None:
-    """What is kept with the change."""
-    if gate is None:
-        return None
-    return f"{'Forced. ' if is_forced and gate.verdict is Verdict.WORSE else ''}{gate.sentence}"
+        self._checked.note(candidate.sha256)
+        return gate

@@ -1,10 +1,10 @@
-"""Publishing a model package: read, verified, stored."""
+"""Publishing a package that lies on this machine, and reading the champion's."""
 
 from pathlib import Path
 
 import msgspec
 
-from flagrank.scoring.package import Package, pack_package, repack_package, unpack_package
+from flagrank.scoring.package import Package, pack_package, unpack_package
 from flagrank.scoring.verification import verify_package
 from flagrank.settings import load_schema
 from flagrank.triage.audit import Change
@@ -24,15 +24,6 @@ def publish_package(
     package, content = pack_package(path)
     if schema_file is not None:
         check_serves(load_schema(schema_file), package.manifest.schema, str(schema_file))
-    return _store(registry, package, content, change)
-
-
-def publish_content(registry: ModelRegistry, content: bytes, change: Change) -> Published:
-    """Store the package that is a .zip of these bytes, as `publish_package` does."""
-    return _store(registry, *repack_package(content, "The package"), change)
-
-
-def _store(registry: ModelRegistry, package: Package, content: bytes, change: Change) -> Published:
     verify_package(package)
     publication = Publication(package.manifest.name, content, package.manifest.metrics)
     return registry.publish(publication, change)

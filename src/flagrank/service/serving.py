@@ -13,8 +13,8 @@ from flagrank.service.api_process import ApiProcess
 from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch, tell_ready
-from flagrank.service.errand import Errands
 from flagrank.service.operator import find_user
+from flagrank.service.promotion import CheckedRegistry
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
 from flagrank.service.shared_counts import create_counts, open_drift, open_metrics
@@ -90,14 +90,15 @@ def ready_api(
     Raises `SchemaRefused` where the schema lacks a feature of the champion.
     """
     schema = load_schema(schema_file) if schema_file else None
+    checked = CheckedPackages(folder)
     metrics, drift = open_metrics(folder, row), open_drift(folder, row)
-    with watch_models(database, CheckedPackages(folder), metrics.models, drift) as watch:
+    with watch_models(database, checked, metrics.models, drift) as watch:
         lineup = watch.find_lineup()
         if schema and lineup:
             check_serves(schema, lineup.champion.schema, str(schema_file))
-        errands = Errands(settings, folder, schema_file)
+        changes = CheckedRegistry(StoredModelRegistry(database), checked, schema)
         yield (
-            ApiProcess(settings, database, watch, schema, metrics, errands=errands),
+            ApiProcess(settings, database, watch, schema, metrics, changes=changes),
             lineup.champion.model if lineup else None,
         )
 

@@ -13,7 +13,7 @@ from flagrank.scoring.isolated_session import IsolatedSession
 from flagrank.scoring.package import unpack_package
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.telemetry import ModelMetrics, get_logger
-from flagrank.triage.errors import FlagrankError
+from flagrank.triage.errors import FlagrankError, PackageRefused
 from flagrank.triage.feature_schema import FeatureSchema, check_serves
 from flagrank.triage.lineup import Listen
 from flagrank.triage.model_registry import ModelRegistry, PublishedModel
@@ -95,12 +95,12 @@ class ShadowScoring:
         try:
             self._load()
             if self._session and self._loaded and self._schema and heard:
-                self._log.append(self._score(heard, self._session, self._loaded.version, self._schema))
-                self._metrics.shadow_reports.add(("logged",), len(heard))
+                entries = self._score(heard, self._session, self._loaded.version, self._schema)
+                self._log.append(entries)
+                self._metrics.shadow_reports.add(("logged",), len(entries))
         except FlagrankError as error:
             version = self._wanted.version if self._wanted else None
             log.warning("shadow_failed", code=error.code, model_version=version, sentence=error.detail)
-            self._metrics.shadow_reports.add(("failed",), len(heard))
             self._metrics.refused.set(("shadow",), 1)
             self._unload()
             return False
@@ -127,11 +127,17 @@ class ShadowScoring:
     def _score(
         self, heard: Sequence[_Heard], session: IsolatedSession, version: int, schema: FeatureSchema
     ) -> list[ShadowScore]:
-        """Raises `SchemaRefused` where a report lacks a feature, `PackageRefused` where the graph fails."""
+        """Raises `SchemaRefused` where a report lacks a feature, `PackageRefused` where the child is over."""
         entries = []
         for one in heard:
             check_serves(one.read_as, schema, "the schema of the reports")
             matrix = ColumnEncoder(schema, one.read_as).encode_reports([one.report])  # (1, f)
-            (score,) = session.score(matrix).tolist()
+            try:
+                (score,) = session.score(matrix).tolist()
+            except PackageRefused:
+                self._metrics.shadow_reports.add(("failed",))
+                if session.is_over:
+                    raise
+                continue
             entries.append(ShadowScore(one.champion_version, version, one.score, score))
         return entries

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from flagrank.scoring.drift import DriftWatch
 from flagrank.service.champion import watch_models
-from flagrank.service.checked_packages import CheckedPackages
+from flagrank.service.checked_packages import CheckedPackages, no_packages_checked
 from flagrank.service.child_process import Order, ParentWatch
 from flagrank.service.shared_counts import open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
@@ -44,8 +43,7 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
     """
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
-    with TemporaryDirectory(prefix="flagrank-") as folder, opened_store(settings) as database:
-        checked = CheckedPackages(Path(folder))
+    with no_packages_checked() as checked, opened_store(settings) as database:
         run_worker(
             database,
             Metrics(),

@@ -83,7 +83,8 @@ def test_a_row_is_asked_once_and_the_row_itself_never() -> None:
 
     def score(rows: Matrix) -> Vector:
         asked.extend(map(tuple, rows.tolist()))
-        return squash(rows[:, 0] + rows[:, 1] * rows[:, 2].astype(np.float64))
+        values = rows.astype(np.float64)
+        return squash(values[:, 0] + values[:, 1] * values[:, 2])
 
     background = np.array([[0, 0, 0], [1, 0, 5], [1, 2, 3]], np.float32)
     row = np.array([1, 2, 3], np.float32)
