@@ -1,8 +1,11 @@
 """Small model packages for tests, made without training: scores move with every bit of every value."""
 
-from collections.abc import Mapping
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -21,7 +24,8 @@ from flagrank.scoring.package import (
     TrainingData,
     write_package,
 )
-from flagrank.scoring.session import INPUT_NAME, OUTPUT_NAME
+from flagrank.scoring.session import INPUT_NAME, OUTPUT_NAME, ModelSession
+from flagrank.scoring.verification import rows_to_matrix
 from flagrank.triage.feature_schema import FeatureSchema, parse_schema
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import CONTEXT_FIELDS
@@ -140,6 +144,32 @@ def write_small_package(
     directory.mkdir(parents=True)
     schema = schema or read_default_schema()
     return write_package(directory, make_manifest(schema), {**make_files(schema), **(changed or {})})
+
+
+def zip_small_package(
+    changed: Mapping[str, bytes] | None = None, schema: FeatureSchema | None = None
+) -> bytes:
+    """The package of `write_small_package` as one .zip."""
+    packed = io.BytesIO()
+    with TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w") as archive:
+        write_small_package(Path(folder) / "package", schema, changed)
+        for file in sorted((Path(folder) / "package").iterdir()):
+            archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())
+    return packed.getvalue()
+
+
+def golden_of(model: bytes, schema: FeatureSchema | None = None) -> dict[str, bytes]:
+    """A graph, and the golden rows that are its own."""
+    schema = schema or read_default_schema()
+    rows = msgspec.json.decode(make_files(schema)["golden.json"], type=Golden).rows
+    scores = ModelSession(model, schema.names).score(rows_to_matrix(rows)).tolist()
+    return {"model.onnx": model, "golden.json": msgspec.json.encode(Golden(rows, tuple(scores)))}
+
+
+def held_out(scores: Sequence[float], labels: Sequence[int]) -> dict[str, bytes]:
+    """Held-out rows, the same for all that have as many."""
+    digests = tuple(f"row{number:06}" for number in range(len(labels)))
+    return {"held_out.json": msgspec.json.encode(HeldOut(digests, tuple(labels), tuple(scores)))}
 
 
 def _weights(width: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flagrank.api.query import LONGEST_WAIT_SECONDS
 from flagrank.triage.task import Cursor, encode_cursor
+from tests.packages import zip_small_package
 
 # A time in the future is refused, and JSON Schema has no word for it.
 _PAST = st.datetimes(
@@ -19,6 +20,11 @@ schemathesis.openapi.format("date-time", _PAST.map(datetime.isoformat))
 # A cursor is opaque: any that has its form.
 _CURSORS = st.builds(Cursor, _PAST, st.uuids(version=4).map(str))
 schemathesis.openapi.format("cursor", _CURSORS.map(encode_cursor))
+# Any of three packages; what is made up is refused.
+_PACKAGES = st.sampled_from([f"package {number}".encode() for number in range(3)])
+schemathesis.openapi.media_type(
+    "application/zip", _PACKAGES.map(lambda notes: zip_small_package({"notes.txt": notes}))
+)
 
 
 @schemathesis.hook

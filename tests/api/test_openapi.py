@@ -4,17 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.problem_checks import check_problem
-from tests.api.running_server import REPORT, RunningServer
+from tests.api.running_server import REPORT, RunningServer, running_server
 
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 EXAMPLES = 100
+EXAMPLES_OF_MODELS = 10  # many of which take a second: a package is verified
+MODELS = "^/model"
 OPERATIONS = {
     ("/prediction", "post"),
     ("/predict", "post"),
@@ -22,6 +25,13 @@ OPERATIONS = {
     ("/task/{task_id}", "get"),
     ("/task/{task_id}/cancel", "post"),
     ("/task/{task_id}/retry", "post"),
+    ("/model", "get"),
+    ("/model", "post"),
+    ("/model/rollback", "post"),
+    ("/model/{version}", "get"),
+    ("/model/{version}", "delete"),
+    ("/model/{version}/promote", "post"),
+    ("/model/{version}/role", "post"),
     ("/heartbeat", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
@@ -35,11 +45,27 @@ def document(server: RunningServer) -> Any:  # noqa: ANN401 - any JSON value
     return server.get("/openapi.json").document
 
 
+@pytest.fixture
+def fuzzed(package: Path) -> Iterator[RunningServer]:
+    """A server of its own: its models change."""
+    with running_server("--model", str(package)) as running:
+        yield running
+
+
 @pytest.mark.timeout(300)
 def test_the_server_does_what_its_document_says(server: RunningServer, tmp_path: Path) -> None:
-    """Schemathesis with all checks on good and bad requests; none is left out."""
-    command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks=all", "--mode=all"]
-    command += [f"--max-examples={EXAMPLES}", "--suppress-health-check=all", "--no-color"]
+    check_by_schemathesis(server, tmp_path, f"--exclude-path-regex={MODELS}", examples=EXAMPLES)
+
+
+@pytest.mark.timeout(300)
+def test_it_does_so_with_models_too(fuzzed: RunningServer, tmp_path: Path) -> None:
+    check_by_schemathesis(fuzzed, tmp_path, f"--include-path-regex={MODELS}", examples=EXAMPLES_OF_MODELS)
+
+
+def check_by_schemathesis(server: RunningServer, folder: Path, selection: str, *, examples: int) -> None:
+    """All checks on good and bad requests; none is left out."""
+    command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--checks=all", "--mode=all", selection]
+    command += [f"--max-examples={examples}", "--suppress-health-check=all", "--no-color"]
     command += ["--seed=4", "--generation-deterministic"] if "CI" in os.environ else []
     environment = {
         **os.environ,
@@ -47,10 +73,12 @@ def test_the_server_does_what_its_document_says(server: RunningServer, tmp_path:
         "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_formats",
     }
     ended = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=280
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"Tested: {len(OPERATIONS)}" in ended.stdout
+    is_of_models = "include" in selection
+    tested = [path for path, _ in OPERATIONS if path.startswith(MODELS[1:]) == is_of_models]
+    assert f"Tested: {len(tested)}" in ended.stdout
 
 
 def test_only_what_is_built_is_described(document: dict[str, Any]) -> None:

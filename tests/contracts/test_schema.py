@@ -9,9 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
+from flagrank.storage.dialect import Moment
 from flagrank.storage.engine import Database, open_database
+from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.schema import (
     KNOWN,
     NEWEST,
@@ -22,8 +24,12 @@ from flagrank.storage.schema import (
     upgrade_schema,
 )
 from flagrank.storage.tables import metadata
+from flagrank.triage.audit import Change
 from flagrank.triage.errors import DatabaseRefused
+from flagrank.triage.model_registry import ModelRole, Publication, make_assignment
 from tests.task_store import TaskStore
+
+ANN = Change("user:ann")
 
 
 @pytest.fixture
@@ -116,3 +122,67 @@ def test_processes_that_upgrade_at_once_wait_for_each_other(empty: Database, url
     said = sorted(process.communicate(timeout=60)[0].strip() for process in started)
     assert said == sorted([*[NEWEST] * 3, "None"])
     check_schema(empty)
+
+
+@pytest.fixture
+def older(empty: Database) -> Database:
+    """A database as the version before left it, with a champion, as that version wrote it."""
+    upgrade_schema(empty)
+    downgrade_schema(empty, "0001")
+    publish_as_before(empty, 1, "champion")
+    publish_as_before(empty, 2, "none")
+    return empty
+
+
+def publish_as_before(database: Database, version: int, role: str) -> None:
+    """The statements of the version before, which knows no other columns."""
+    with database.write() as (connection, now):
+        values = {"version": version, "role": role, "sha256": f"{version:064}", "at": now}
+        connection.execute(text("INSERT INTO artifact (sha256, size) VALUES (:sha256, 0)"), values)
+        connection.execute(
+            text(
+                "INSERT INTO model (version, name, role, sha256, published_at, metrics) "
+                "VALUES (:version, 'old', :role, :sha256, :at, :metrics)"
+            ).bindparams(bindparam("at", type_=Moment)),
+            values | {"metrics": b"{}"},
+        )
+
+
+def test_what_stood_before_the_upgrade_stands_after_it_and_after_going_back(older: Database) -> None:
+    before = TaskStore(older)
+    assert upgrade_schema(older).current == "0001"
+    task_id = before.submit()[0]
+    registry = StoredModelRegistry(older)
+    assert [(one.version, str(one.role)) for one in registry.list_models()] == [(2, "none"), (1, "champion")]
+    registry.promote(2, ANN)
+    registry.give_role(1, make_assignment(ModelRole.CHALLENGER, 0.5), ANN)
+    downgrade_schema(older, "0001")
+    with older.read() as connection:
+        roles = connection.execute(text("SELECT version, role FROM model ORDER BY version")).all()
+        tasks = connection.execute(text("SELECT count(*) FROM task")).scalar_one()
+    assert [tuple(row) for row in roles] == [(1, "none"), (2, "champion")]
+    assert tasks == 1
+    upgrade_schema(older)
+    assert str(before.status(task_id)) == "queued"
+
+
+def test_the_version_before_goes_on_working_on_the_new_tables(older: Database) -> None:
+    """It reads every role, for it would stumble over words that it does not know."""
+    upgrade_schema(older)
+    registry = StoredModelRegistry(older)
+    registry.give_role(2, make_assignment(ModelRole.CHALLENGER, 0.5), ANN)
+    with older.read() as connection:
+        words = set(connection.scalars(text("SELECT role FROM model")))
+    assert words <= {"champion", "none"}
+    publish_as_before(older, 3, "none")
+    with older.write() as (connection, _):
+        connection.execute(text("UPDATE model SET role = 'none' WHERE version = 1"))
+        connection.execute(text("UPDATE model SET role = 'champion' WHERE version = 2"))
+    active = registry.read_active()
+    assert active.champion is not None
+    assert (active.champion.version, active.challenger) == (2, None)
+    assert registry.publish(Publication("new", b"new", {}), ANN).model.version == 4
+    registry.promote(3, ANN)
+    before = registry.read_champion_before()
+    assert before is not None
+    assert before.version == 2

@@ -22,6 +22,7 @@ from flagrank.scoring.package import read_package
 from flagrank.scoring.verification import open_session
 from flagrank.settings import DEMO_MODEL
 from flagrank.storage.engine import open_database
+from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_retention import StoredTaskRetention
@@ -30,8 +31,9 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.errors import StoreUnavailable
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import DEFAULT_POLICY
-from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.ports import BatchScorer, ModelIdentity
 from flagrank.triage.report import Report
 from flagrank.triage.task import (
     ClaimedTask,
@@ -147,15 +149,16 @@ def work(url: str, rules: Work) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = open_database(url)
-    scorer = DemoScorer(rules)
+    lineup = Lineup[BatchScorer](DemoScorer(rules))
     with choose_wake_ups(database) as wake_ups:
         worker = Worker(
             DyingClaims(StoredTaskClaims(database), Steps(rules.dies_at)),
             StoredTaskRetention(database),
             wake_ups,
-            lambda: scorer,
+            lambda: lineup,
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
+            model_metrics=Metrics().models,
             rules=WorkRules(
                 lease_seconds=rules.lease_seconds, max_attempts=rules.max_attempts, group=rules.group
             ),
@@ -182,6 +185,15 @@ def submit(url: str, answers: Connection, death: Death, groups: int) -> None:
         steps.take()
         answers.send([one.task.task_id for one in receipts if isinstance(one, Receipt)])
         steps.take()
+
+
+def change_models(url: str, death: Death, change: Callable[[StoredModelRegistry], object]) -> None:
+    """Make one change of the registry, or die on the way."""
+    registry = StoredModelRegistry(open_database(url))
+    steps = Steps(death)
+    steps.arm()
+    change(registry)
+    steps.take()
 
 
 _identifiers = IdentifierSource()

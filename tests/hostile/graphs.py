@@ -21,6 +21,8 @@ value_info = helper.make_tensor_value_info
 CONSTANTS: dict[str, NDArray[Any]] = {
     "zero": np.array(0, np.float32),
     "column0": np.array(0),
+    "column1": np.array(1),
+    "thousands": np.array(2_000, np.float32),
     "true": np.array(1, np.bool_),
     "flat": np.array([-1]),
     "tiny": np.array(1e-4, np.float32),
@@ -109,6 +111,48 @@ def build_endless_loop(*, at_load: bool) -> bytes:
     )
     loop = node("Loop", ["", "true", "zero" if at_load else FIRST], ["looped"], body=body)
     return build_scores(loop, node("Add", [FIRST, "looped"], ["sum"]), last="sum")
+
+
+def build_greedy_for_long_texts() -> bytes:
+    """8 KB a character of the longest text: nothing for golden rows, 8 GB for the longest that may be."""
+    return build_scores(
+        *_measure_longest_text(),
+        node("Mul", ["longest", "thousands"], ["wanted"]),
+        node("Cast", ["wanted"], ["size"], to=INT64),
+        node("Reshape", ["size", "flat"], ["shape"]),
+        node("ConstantOfShape", ["shape"], ["zeros"]),
+        node("ReduceSum", ["zeros"], ["nothing"], keepdims=0),
+        node("Add", [FIRST, "nothing"], ["sum"]),
+        last="sum",
+    )
+
+
+def build_slow_for_long_texts() -> bytes:
+    """A turn of a loop for each thousandth of a character of the longest text: minutes for the longest."""
+    body = helper.make_graph(
+        [node("Identity", ["go_on"], ["goes_on"]), node("Identity", ["carried"], ["passed"])],
+        "body",
+        [value_info("step", INT64, []), value_info("go_on", BOOL, []), value_info("carried", FLOAT, None)],
+        [value_info("goes_on", BOOL, []), value_info("passed", FLOAT, None)],
+    )
+    return build_scores(
+        *_measure_longest_text(),
+        node("Mul", ["longest", "thousands"], ["wanted"]),
+        node("Cast", ["wanted"], ["turns"], to=INT64),
+        node("Loop", ["turns", "true", FIRST], ["looped"], body=body),
+        last="looped",
+    )
+
+
+def _measure_longest_text() -> list[NodeProto]:
+    """The second column's greatest value, at least 0, a scalar."""
+    return [
+        node("Gather", [INPUT_NAME, "column1"], ["raw_lengths"], axis=1),
+        node("IsNaN", ["raw_lengths"], ["has_no_length"]),
+        node("Where", ["has_no_length", "zero", "raw_lengths"], ["lengths"]),
+        node("ReduceMax", ["lengths"], ["greatest"], keepdims=0),
+        node("Max", ["greatest", "zero"], ["longest"]),
+    ]
 
 
 def build_deep_branches(depth: int) -> bytes:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flagrank.api.documentation import add_documentation
 from flagrank.api.health import make_health_router
@@ -24,8 +24,11 @@ def create_application(
     find_schema: Callable[[], FeatureSchema],
     reasons: Collection[str],
     find_reasons: Callable[[], Sequence[str]],
+    find_notes: Callable[[], list[str]],
 ) -> FastAPI:
     """The application around plain-ASGI routes by method and path; `find_reasons` says why it is not ready.
+
+    `find_notes` says what is wrong though it is ready.
 
     `find_schema` gives the schema that reports are read by now: it may change with the model.
     """
@@ -40,10 +43,10 @@ def create_application(
     )
     # These stand first, so that the router finds them at once.
     application.router.routes[:0] = [
-        Route(path, route, methods=[method], include_in_schema=False)
-        for (method, path), route in routes.items()
+        Route(path, _Methods(by_method), include_in_schema=False)
+        for path, by_method in _group(routes).items()
     ]
-    application.include_router(make_health_router(find_reasons))
+    application.include_router(make_health_router(find_reasons, find_notes))
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
@@ -55,6 +58,30 @@ def create_application(
     openapi()  # made before the first request, which it would hold up
     application.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it
     return application
+
+
+def _group(routes: Mapping[tuple[str, str], ASGIApp]) -> dict[str, dict[str, ASGIApp]]:
+    by_path: dict[str, dict[str, ASGIApp]] = {}
+    for (method, path), route in routes.items():
+        by_path.setdefault(path, {})[method] = route
+    return by_path
+
+
+class _Methods:
+    """What answers at one path, by method; HEAD is answered as GET.
+
+    Other methods end here: a path with a variable, which comes later, may match as well.
+    """
+
+    def __init__(self, by_method: Mapping[str, ASGIApp]) -> None:
+        self._by_method = by_method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        route = self._by_method.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(self._by_method)})
+        await route(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -69,9 +96,9 @@ def _as_problem(error: Exception) -> HttpProblem:
         case HttpProblem():
             return error
         case HTTPException(status_code=405):
-            # Starlette names one route's methods, and none of a file; what answers GET answers HEAD, too.
-            allowed = (error.headers or {}).get("Allow", "GET")
-            allowed = "GET, HEAD" if "GET" in allowed else allowed
+            # Starlette names them in any order, and none of a file; what answers GET answers HEAD, too.
+            methods = set((error.headers or {}).get("Allow", "GET").split(", "))
+            allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
             detail = f"This address does not take this method. Use {allowed}; see /docs."
             return HttpProblem(405, "method_not_allowed", detail, [(b"allow", allowed.encode())])
         case HTTPException(status_code=404):

@@ -16,13 +16,16 @@ class Heartbeat(BaseModel, json_schema_serialization_defaults_required=True):
     message: Literal["Service Ok"] = "Service Ok"
 
 
-class Readiness(BaseModel, json_schema_serialization_defaults_required=True):
-    """The answer while requests are welcome."""
+class Readiness(BaseModel):
+    """The answer while requests are welcome; `notes` says what an operator should look at all the same."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready"]
+    notes: list[str] | None = None
 
 
-def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
+def make_health_router(
+    find_reasons: Callable[[], Sequence[str]], find_notes: Callable[[], list[str]]
+) -> APIRouter:
     """The health routes; `find_reasons` says why requests should go elsewhere, nothing when they need not."""
     router = APIRouter(tags=["service"], generate_unique_id_function=lambda route: route.name)
     not_ready = HttpProblem(503, "not_ready", "The server is shutting down: send requests elsewhere.")
@@ -50,13 +53,17 @@ def make_health_router(find_reasons: Callable[[], Sequence[str]]) -> APIRouter:
         summary="Should requests be sent here",
         response_description="They should.",
         responses=responses,
+        response_model_exclude_none=True,
     )
     async def readyz(response: Response) -> Readiness:
-        """Answers 200 while a model is loaded and the store answers; else, and in shutdown, 503 with why."""
+        """Answers 200 while a model is loaded and the store answers; else, and in shutdown, 503 with why.
+
+        `notes` are there where a newer champion can't be loaded here, and the one before serves on.
+        """
         reasons = find_reasons()
         if reasons:
             raise HttpProblem(503, "not_ready", " ".join(reasons))
         response.headers["cache-control"] = "no-store"
-        return Readiness()
+        return Readiness(status="ready", notes=find_notes() or None)
 
     return router

@@ -15,6 +15,7 @@ _SCOPES = {
     "/predict": Scope.TASKS,
     "/task": Scope.TASKS,
     "/metrics": Scope.METRICS,
+    "/model": Scope.MODELS,
 }
 
 

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from flagrank.api.guard import HEALTH_PATHS
+from flagrank.api.model_description import SCHEMAS as MODEL_SCHEMAS
+from flagrank.api.model_description import describe_model_paths
 from flagrank.api.problems import (
     encode_problem,
     make_encoding_problem,
@@ -19,8 +21,8 @@ from flagrank.api.problems import (
     make_timeout_problem,
 )
 from flagrank.api.report_description import JsonSchema, describe_report, make_example
+from flagrank.api.task_description import CHALLENGER_PART, describe_task_paths
 from flagrank.api.task_description import SCHEMAS as TASK_SCHEMAS
-from flagrank.api.task_description import describe_task_paths
 from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.report import MAX_REPORTS
@@ -34,6 +36,7 @@ stable."""
 TAGS = [
     {"name": "scoring", "description": "Scores and the order that follows from them."},
     {"name": "tasks", "description": "Scoring later: accepted means on disk, and that it will be scored."},
+    {"name": "models", "description": "Which model scores, and which ones are being tried."},
     {"name": "service", "description": "Whether the process lives, and whether it should be sent requests."},
 ]
 REQUEST_ID = "4f1d2c0b9a8e-17"
@@ -56,6 +59,7 @@ def describe_application(
     document["paths"] = {
         "/prediction": {"post": _describe_prediction(request, problems)},
         **describe_task_paths(request, problems, describe_problem),
+        **describe_model_paths(problems, describe_problem),
         **document["paths"],
         "/metrics": {"get": _describe_metrics({status: problems[status] for status in ("401", "403")})},
     }
@@ -63,6 +67,7 @@ def describe_application(
         "Report": describe_report(schema, reasons),
         "Prediction": _PREDICTION,
         **TASK_SCHEMAS,
+        **MODEL_SCHEMAS,
         "Problem": _PROBLEM,
     }
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
@@ -199,6 +204,7 @@ _PREDICTION: JsonSchema = {
             "description": "indices of the reports, highest priority first; ties keep the order sent",
         },
         "policy": {"type": "string", "description": "name and version of the policy that ranked"},
+        "challenger": CHALLENGER_PART,
     },
     "examples": [_PREDICTION_EXAMPLE],
 }

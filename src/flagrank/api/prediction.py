@@ -10,17 +10,28 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.types import Receive, Scope, Send
 
-from flagrank.api.problems import TOLD, make_internal_problem, make_no_model_problem, send_problem
+from flagrank.api.problems import (
+    TOLD,
+    make_explaining_problem,
+    make_internal_problem,
+    make_no_model_problem,
+    send_problem,
+)
+from flagrank.api.query import read_explain
 from flagrank.api.request_body import BodyReader, ClientGone
-from flagrank.api.serving import FindServing
+from flagrank.api.serving import FindServing, Serving
+from flagrank.triage.explanation import Explanation
+from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.policy import Policy
-from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.ports import Explainer, ModelIdentity
 from flagrank.triage.priority import prioritise, rank
 from flagrank.triage.report import Report
 
 LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
+MOST_EXPLAINED = 8  # requests at a time; each may take some seconds of the one thread they share
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -31,18 +42,30 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     priorities: list[float]
     ranking: list[int]
     policy: str
+    challenger: ChallengerPart | UnsetType = UNSET
+    explanations: list[Explanation] | UnsetType = UNSET
 
 
 class PredictionRoute:
-    """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`."""
+    """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`.
+
+    Scores are explained in `explaining`, report by report, so that requests take turns in its one thread.
+    """
 
     def __init__(
-        self, find_serving: FindServing, policy: Policy, reader: BodyReader, executor: Executor
+        self,
+        find_serving: FindServing,
+        policy: Policy,
+        reader: BodyReader,
+        executor: Executor,
+        explaining: Executor,
     ) -> None:
         self._find_serving = find_serving
         self._policy = policy
         self._reader = reader
         self._executor = executor
+        self._explaining = explaining
+        self._n_explained = 0
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,17 +88,66 @@ class PredictionRoute:
         serving = self._find_serving()  # what a request began with it ends with
         if serving is None:
             raise make_no_model_problem()
+        is_explained = bool(scope["query_string"]) and read_explain(scope)
         body = await self._reader.read(scope, receive)
         received_at = datetime.now(UTC)
         scorer = serving.scorer
+        if is_explained:
+            return await self._predict_explained(serving, body, received_at)
         if len(body) <= LOOP_BYTES:
             reports = serving.decoder.decode(body, received_at)
-            return self._compose(scorer.model, reports, await scorer.score(reports))
+            if serving.companions is None:
+                return self._compose(scorer.model, reports, await scorer.score(reports))
+            return self._compose(scorer.model, reports, *await serving.companions.score(reports))
         run = asyncio.get_running_loop().run_in_executor
         reports = await run(self._executor, serving.decoder.decode, body, received_at)
-        scores = await scorer.score(reports)
-        return await run(self._executor, self._compose, scorer.model, reports, scores)
+        scores, part = await _score(serving, reports)
+        return await run(self._executor, self._compose, scorer.model, reports, scores, part)
 
-    def _compose(self, model: ModelIdentity, reports: Sequence[Report], scores: list[float]) -> bytes:
+    async def _predict_explained(self, serving: Serving, body: bytes, received_at: datetime) -> bytes:
+        run = asyncio.get_running_loop().run_in_executor
+        reports = await run(self._executor, serving.decoder.decode, body, received_at)
+        serving.explainer.check_explainable(len(reports))
+        if self._n_explained == MOST_EXPLAINED:
+            raise make_explaining_problem(MOST_EXPLAINED)
+        self._n_explained += 1
+        try:
+            scores, part = await _score(serving, reports)
+            explanations = [
+                await run(self._explaining, explainer.explain, report, score)
+                for explainer, report, score in zip(
+                    _find_explainers(serving, reports, part), reports, scores, strict=True
+                )
+            ]
+        finally:
+            self._n_explained -= 1
+        model = serving.scorer.model
+        return await run(self._executor, self._compose, model, reports, scores, part, explanations)
+
+    def _compose(
+        self,
+        model: ModelIdentity,
+        reports: Sequence[Report],
+        scores: list[float],
+        part: ChallengerPart | UnsetType = UNSET,
+        explanations: list[Explanation] | UnsetType = UNSET,
+    ) -> bytes:
         priorities = prioritise(reports, scores, self._policy)
-        return self._encode(Prediction(model, scores, priorities, rank(priorities), self._policy.label))
+        label = self._policy.label
+        return self._encode(
+            Prediction(model, scores, priorities, rank(priorities), label, part, explanations)
+        )
+
+
+async def _score(serving: Serving, reports: list[Report]) -> tuple[list[float], ChallengerPart | UnsetType]:
+    if serving.companions is None:
+        return await serving.scorer.score(reports), UNSET
+    return await serving.companions.score(reports)
+
+
+def _find_explainers(
+    serving: Serving, reports: Sequence[Report], part: ChallengerPart | UnsetType
+) -> list[Explainer]:
+    if serving.companions is None:
+        return [serving.explainer] * len(reports)
+    return serving.companions.find_explainers(serving.explainer, len(reports), part)

@@ -6,13 +6,18 @@ import msgspec
 from starlette.types import Scope, Send
 
 from flagrank.triage.errors import (
+    ChangeRefused,
     DatabaseRefused,
+    ExplanationRefused,
     FieldProblem,
     FlagrankError,
+    GateRefused,
     IdempotencyConflict,
     InvalidCursor,
     InvalidReports,
     MalformedBody,
+    ModelConflict,
+    ModelNotFound,
     NoModel,
     StoreRefused,
     StoreUnavailable,
@@ -84,6 +89,15 @@ def make_backlog_problem(detail: str) -> HttpProblem:
     return HttpProblem(503, "backlog_full", detail, [RETRY_AFTER])
 
 
+def make_explaining_problem(most: int) -> HttpProblem:
+    """What a client is told that asks for explanations while enough others wait for theirs."""
+    detail = (
+        f"This server is explaining the scores of {most} requests already. Ask again later, or score without "
+        "explain."
+    )
+    return HttpProblem(503, "explaining_busy", detail, [RETRY_AFTER])
+
+
 def make_no_key_problem() -> HttpProblem:
     """What a client is told that sends no key, or one that is not in force."""
     detail = (
@@ -132,11 +146,16 @@ def make_internal_problem() -> HttpProblem:
 # What a client can cause and is told; anything else is a fault of ours.
 STATUS_OF: dict[type[FlagrankError], int] = {
     MalformedBody: 400,
+    ModelNotFound: 404,
     TaskNotFound: 404,
+    GateRefused: 409,
     IdempotencyConflict: 409,
+    ModelConflict: 409,
     TaskConflict: 409,
+    ChangeRefused: 422,
     InvalidCursor: 422,
     InvalidReports: 422,
+    ExplanationRefused: 422,
     StoreRefused: 422,
     DatabaseRefused: 503,
     NoModel: 503,

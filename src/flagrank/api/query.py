@@ -1,4 +1,4 @@
-"""Query values and header values of task routes, read once into what they mean."""
+"""Query values and header values, read once into what they mean."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -63,6 +63,15 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
         if " " in text:
             advice += " In a query + means a space: write +01:00 as %2B01:00."
         raise _refuse_value(name, text, advice) from error
+
+
+def read_explain(scope: Scope) -> bool:
+    """Whether scores are to be explained; the query's other names, and what is no UTF-8, are passed over."""
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = [pair for pair in pairs if pair[0] == "explain"]
+    if len(named) > 1:
+        raise _refuse("explain", "is given twice. Give it once.")
+    return _read_word(dict(named), "explain", _FLAGS, default=False)
 
 
 def read_priority(query: Mapping[str, str]) -> TaskPriority:

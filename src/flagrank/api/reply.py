@@ -9,6 +9,8 @@ from starlette.types import Receive, Scope, Send
 from flagrank.api.problems import TOLD, Headers, make_internal_problem, send_problem
 from flagrank.api.request_body import ClientGone
 
+NO_CONTENT = 204
+
 encode_json = msgspec.json.Encoder().encode
 
 
@@ -41,11 +43,11 @@ class JsonRoute:
         except Exception:
             await send_problem(scope, send, make_internal_problem())
             raise  # into the log
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(reply.body)),
-            (b"cache-control", b"no-store"),
-            *reply.headers,
-        ]
+        headers = [(b"cache-control", b"no-store"), *reply.headers]
+        if reply.status != NO_CONTENT:
+            headers += [
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(reply.body)),
+            ]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})

@@ -9,7 +9,7 @@ from flagrank.triage.report import MAX_EXPOSURE
 
 JsonSchema = dict[str, Any]
 
-_NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 _URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#\\\s\u0000-\u001f\u007f-\u009f][^\\\s\u0000-\u001f\u007f-\u009f]*$"
 
@@ -42,7 +42,7 @@ def _describe_feature(feature: Feature) -> JsonSchema:
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_CATEGORY_CHARS,
-                "pattern": _NO_CONTROLS,
+                "pattern": NO_CONTROLS,
             }
         case "category":
             described = {"type": "string", "enum": list(feature.values)}
@@ -70,7 +70,7 @@ def _example_value(feature: Feature) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _describe_context(reasons: Collection[str]) -> dict[str, JsonSchema]:
-    identity = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": _NO_CONTROLS}
+    identity = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": NO_CONTROLS}
     return {
         "report_id": identity | {"description": "the caller's own id", "examples": ["r-1002"]},
         "reporter_id": identity | {"description": "who reports", "examples": ["u-17"]},

@@ -15,10 +15,11 @@ class ClientGone(Exception):
 
 
 class BodyReader:
-    """Reads JSON bodies of at most `limit_bytes`."""
+    """Reads bodies of at most `limit_bytes`, of one of these media types; the first is the one to name."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, media_types: tuple[bytes, ...] = (JSON,)) -> None:
         self._limit_bytes = limit_bytes
+        self._media_types = media_types
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.
@@ -27,7 +28,7 @@ class BodyReader:
         before it sends the body.
         """
         headers = scope["state"]["headers"]
-        _check_kind(headers)
+        self._check_kind(headers)
         if int(headers.get(b"content-length", 0)) > self._limit_bytes:
             raise self._too_large(headers)
         body, is_last = bytearray(), False
@@ -46,17 +47,17 @@ class BodyReader:
         farewell = [(b"connection", b"close")] if b"expect" in headers else []
         return make_size_problem(self._limit_bytes, farewell)
 
+    def _check_kind(self, headers: Mapping[bytes, bytes]) -> None:
+        content_type = headers.get(b"content-type", b"")
+        if content_type not in self._media_types:
+            media_type, _, parameters = content_type.lower().partition(b";")
+            if media_type.strip() not in self._media_types or parameters.strip() not in UTF8:
+                raise _refuse_kind(self._media_types[0])
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise make_encoding_problem()
 
-def _check_kind(headers: Mapping[bytes, bytes]) -> None:
-    content_type = headers.get(b"content-type", b"")
-    if content_type != JSON:
-        media_type, _, parameters = content_type.lower().partition(b";")
-        if media_type.strip() != JSON or parameters.strip() not in UTF8:
-            raise HttpProblem(
-                415,
-                "unsupported_media_type",
-                "The body's Content-Type is not application/json in UTF-8. Send it as application/json.",
-                [(b"accept", JSON)],
-            )
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise make_encoding_problem()
+
+def _refuse_kind(expected: bytes) -> HttpProblem:
+    name = expected.decode() + (" in UTF-8" if expected == JSON else "")
+    detail = f"The body's Content-Type is not {name}. Send it as {expected.decode()}."
+    return HttpProblem(415, "unsupported_media_type", detail, [(b"accept", expected)])

@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from flagrank.api.companions import Companions
 from flagrank.triage.feature_schema import FeatureSchema
-from flagrank.triage.ports import Scorer
+from flagrank.triage.ports import Explainer, Scorer
 from flagrank.triage.report_decoding import ReportDecoder
 
 
@@ -16,6 +17,8 @@ class Serving(msgspec.Struct, frozen=True):
     scorer: Scorer
     schema: FeatureSchema
     decoder: ReportDecoder
+    explainer: Explainer
+    companions: Companions | None = None  # None where the champion is alone
 
 
 # What serves now; None while no model does. Whoever decodes scores with the same one.

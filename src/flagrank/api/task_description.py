@@ -1,6 +1,7 @@
 """The task routes in OpenAPI: parameters, bodies, answers and problems, each with an example."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from flagrank.api.problems import RETRY_SECONDS, HttpProblem, make_backlog_problem
@@ -78,6 +79,16 @@ _LISTED: dict[str, JsonSchema] = {
         "properties": {name: {"type": "string"} for name in ("code", "title", "detail")},
     },
 }
+CHALLENGER_PART: JsonSchema = {
+    "type": "object",
+    "description": "only where a challenger scored some of the reports: which one, and the indices of these",
+    "required": ["name", "version", "reports"],
+    "properties": {
+        "name": {"type": "string"},
+        "version": {"type": "string"},
+        "reports": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+    },
+}
 _SHOWN: dict[str, JsonSchema] = _LISTED | {
     "report_ids": {"type": "array", "items": {"type": "string"}, "description": "in the order sent"},
     "scores": _NUMBERS_OR_NULL | {"description": "once it has succeeded, in the order sent"},
@@ -85,19 +96,24 @@ _SHOWN: dict[str, JsonSchema] = _LISTED | {
 }
 
 
-def _object(title: str, properties: Mapping[str, JsonSchema], example: object) -> JsonSchema:
+def _object(
+    title: str,
+    properties: Mapping[str, JsonSchema],
+    example: object,
+    sometimes: Mapping[str, JsonSchema] = MappingProxyType({}),
+) -> JsonSchema:
     return {
         "type": "object",
         "title": title,
         "required": list(properties),
-        "properties": dict(properties),
+        "properties": {**properties, **sometimes},
         "examples": [example],
     }
 
 
 SCHEMAS: dict[str, JsonSchema] = {
     "Accepted": _object("Accepted", {name: _LISTED[name] for name in _ACCEPTED_EXAMPLE}, _ACCEPTED_EXAMPLE),
-    "Task": _object("Task", _SHOWN, _SHOWN_EXAMPLE),
+    "Task": _object("Task", _SHOWN, _SHOWN_EXAMPLE, {"challenger": CHALLENGER_PART}),
     "ListedTask": _object("ListedTask", _LISTED, _LISTED_EXAMPLE),
     "TaskList": _object(
         "TaskList",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.types import Receive, Scope
 
 from flagrank.api.query import LIST_NAMES, read_query, read_task_query, read_wait
@@ -15,6 +16,7 @@ from flagrank.api.reply import Reply, encode_json
 from flagrank.api.request_body import ClientGone
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.triage.errors import TaskNotFound
+from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import (
     Task,
@@ -55,6 +57,7 @@ class ShownTask(ListedTask, frozen=True, kw_only=True, gc=False):
     report_ids: tuple[str, ...]
     scores: tuple[float, ...] | None
     priorities: tuple[float, ...] | None
+    challenger: ChallengerPart | UnsetType = UNSET
 
 
 class TaskList(msgspec.Struct, frozen=True):
@@ -148,7 +151,11 @@ def show_task(detail: TaskDetail) -> ShownTask:
     """A task as it is shown by itself."""
     fields = msgspec.structs.asdict(detail.task)
     return ShownTask(
-        **fields, report_ids=detail.report_ids, scores=detail.scores, priorities=detail.priorities
+        **fields,
+        report_ids=detail.report_ids,
+        scores=detail.scores,
+        priorities=detail.priorities,
+        challenger=detail.challenger or UNSET,
     )
 
 

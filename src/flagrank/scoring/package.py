@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,6 +157,15 @@ def _unpack(content: bytes, source: str, wrap: Callable[[_Read], _Read]) -> Pack
 
 def pack_package(path: Path) -> tuple[Package, bytes]:
     """Read a package as `read_package` does; with the bytes to publish it by, equal for equal packages."""
+    return _pack(partial(_read_any, path))
+
+
+def repack_package(content: bytes, source: str) -> tuple[Package, bytes]:
+    """Read a package as `unpack_package` does; with the bytes to publish it by, equal for equal packages."""
+    return _pack(partial(_unpack, content, source))
+
+
+def _pack(read_wrapped: Callable[[Callable[[_Read], _Read]], Package]) -> tuple[Package, bytes]:
     kept: dict[str, bytes] = {}
 
     def keep(read: _Read) -> _Read:
@@ -165,7 +175,7 @@ def pack_package(path: Path) -> tuple[Package, bytes]:
 
         return read_and_keep
 
-    package = _read_any(path, keep)
+    package = read_wrapped(keep)
     packed = io.BytesIO()
     with zipfile.ZipFile(
         packed, "w", zipfile.ZIP_STORED
@@ -205,6 +215,8 @@ def _check_package(read: _Read, source: str) -> Package:
         raise _refuse_content(f"{source}/background.json", f"it has a row that is not {width} values")
     if not len(held_out.digests) == len(held_out.labels) == len(held_out.scores):
         raise _refuse_content(f"{source}/held_out.json", "its rows have not one label and one score each")
+    if not {0, 1}.issuperset(held_out.labels) or not all(0 <= score <= 1 for score in held_out.scores):
+        raise _refuse_content(f"{source}/held_out.json", "a label is not 0 or 1, or a score not in [0, 1]")
     identity = _identify(manifest.name, encoded)
     return Package(identity, manifest, contents["model.onnx"], golden, background, held_out)
 
@@ -224,7 +236,18 @@ def _decode_manifest(encoded: bytes, source: str) -> Manifest:
         check_schema(manifest.schema, place, CONTEXT_FIELDS)
     except SchemaRefused as error:
         raise PackageRefused(error.detail) from error
+    training = manifest.training
+    if set(training.features) != set(manifest.schema.names) or not all(
+        map(_is_whole, (training.score, *training.features.values()))
+    ):
+        raise _refuse_content(place, "its training fingerprint does not have each feature's bins and shares")
     return manifest
+
+
+def _is_whole(fingerprint: Fingerprint) -> bool:
+    """Whether the edges rise, and each bin has a share."""
+    edges = fingerprint.edges
+    return len(fingerprint.shares) == len(edges) + 1 and all(low < high for low, high in pairwise(edges))
 
 
 def _read_hashed_files(read: _Read, hashes: Mapping[str, str], source: str) -> dict[str, bytes]:

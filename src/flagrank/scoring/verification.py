@@ -113,13 +113,20 @@ def _limit(kind: int, most: int) -> None:
     resource.setrlimit(kind, (limit, limit))
 
 
-def _main() -> None:
-    """The child: limits first, then the order and the graph from standard input."""
+def limit_trial(cpu_seconds: int | None = None) -> None:
+    """Let this process have no more memory and CPU time than a trial may, and leave no core file."""
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
+    if cpu_seconds is not None:
+        _limit(resource.RLIMIT_CPU, cpu_seconds)
+
+
+def _main() -> None:
+    """The child: limits first, then the order and the graph from standard input."""
+    limit_trial()
     _limit(resource.RLIMIT_FSIZE, 2**20)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Order)
-    _limit(resource.RLIMIT_CPU, order.seconds)
+    limit_trial(order.seconds)
     refusal = None
     try:
         check_golden(ModelSession(sys.stdin.buffer.read(), order.feature_names), order.golden)

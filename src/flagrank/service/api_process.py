@@ -15,6 +15,7 @@ from flagrank.api.group_commit import GroupCommit
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
+from flagrank.api.models import ZIP_TYPES, ModelRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
@@ -23,18 +24,21 @@ from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
 from flagrank.console import create_console
-from flagrank.service.champion import FindChampion
+from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
 from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
+from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_reading import StoredTaskReading
 from flagrank.telemetry import Metrics, Readings
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.model_registry import CheckedChanges
 from flagrank.triage.policy import DEFAULT_POLICY
 
 STORE_THREADS = 4
@@ -49,16 +53,19 @@ class ApiProcess:
         self,
         settings: Settings,
         database: Database,
-        find_champion: FindChampion,
+        watch: ChampionWatch,
         schema: FeatureSchema | None,
         metrics: Metrics,
+        *,
+        changes: CheckedChanges,
     ) -> None:
         """Reports are read by `schema`, else by the champion's own."""
         self._settings = settings
         self._database = database
-        self._find_champion = find_champion
+        self._models = watch
         self._schema = schema
         self._metrics = metrics
+        self._changes = changes
         database.count_in(metrics.database)
         self._drain = Drain(settings.drain_time)
 
@@ -82,7 +89,9 @@ class ApiProcess:
         threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
         reasons = DEFAULT_POLICY.severities
-        serving = ChampionServing(self._find_champion, self._schema, reasons, scoring)
+        serving = ChampionServing(
+            self._models.find_lineup, self._schema, reasons, scoring, metrics=self._metrics.models
+        )
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
         routes = await self._make_routes(stack, serving, watch, keys, threads)
@@ -91,10 +100,14 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else self._schema or load_schema(None)
 
+        def find_notes() -> list[str]:
+            refusal = self._models.find_refusal() or serving.refusal
+            return [] if refusal is None else [refusal]
+
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
             stopping = "The server is shutting down: send requests elsewhere."
-            found = [] if serving.find() else [no_model]
+            found = [] if serving.find() else find_notes() or [no_model]
             return [*found, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
 
         def read() -> Readings:
@@ -105,11 +118,12 @@ class ApiProcess:
                 model=model,
                 counts=watch.counts,
                 oldest_snapshot_seconds=watch.oldest_snapshot_seconds,
+                drift=self._models.read_drift(),
             )
 
         routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons),
+            create_application(routes, find_schema, reasons, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
@@ -137,6 +151,7 @@ class ApiProcess:
     ) -> Routes:
         """What answers, by method and path, but for what describes the service itself."""
         codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
+        explaining = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
         observe = self._metrics.tasks.commits.observe
         commit = GroupCommit(StoredTaskIntake(self._database), observe)
         intake = await stack.enter_async_context(commit)
@@ -150,14 +165,36 @@ class ApiProcess:
         )
         console = self._make_console(serving, submission, keys, threads)
         return {
-            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec),
+            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec, explaining),
             ("POST", "/predict"): JsonRoute(submission.respond),
             ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
             ("GET", "/task"): JsonRoute(tasks.list),
             ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
+            **self._make_model_routes(stack, threads),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
+        }
+
+    def _make_model_routes(self, stack: AsyncExitStack, threads: Executor) -> Routes:
+        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="packages"))
+        models = ModelRoutes(
+            StoredModelRegistry(self._database),
+            StoredShadowLog(self._database),
+            self._changes,
+            threads,
+            working,
+            reader=BodyReader(self._settings.body_limit_bytes),
+            uploads=BodyReader(self._settings.body_limit_bytes, ZIP_TYPES),
+        )
+        return {
+            ("GET", "/model"): JsonRoute(models.list),
+            ("POST", "/model"): JsonRoute(models.publish),
+            ("POST", "/model/rollback"): JsonRoute(models.roll_back),
+            ("GET", "/model/{version}"): JsonRoute(models.show),
+            ("DELETE", "/model/{version}"): JsonRoute(models.delete),
+            ("POST", "/model/{version}/promote"): JsonRoute(models.promote),
+            ("POST", "/model/{version}/role"): JsonRoute(models.give_role),
         }
 
     def _make_console(

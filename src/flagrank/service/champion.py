@@ -1,32 +1,41 @@
-"""The champion of the registry, loaded: whatever is promoted anywhere serves here two seconds later."""
+"""The models of the registry at work, loaded: whatever is promoted anywhere serves here two seconds later."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from flagrank.scoring.batch_scorer import SessionScorer
+from flagrank.scoring.drift import DriftWatch
 from flagrank.scoring.package import unpack_package
-from flagrank.scoring.verification import open_session
+from flagrank.scoring.verification import open_session, rows_to_matrix
 from flagrank.service.checked_packages import CheckedPackages
-from flagrank.telemetry import get_logger
-from flagrank.triage.errors import FlagrankError
-from flagrank.triage.model_registry import ModelRegistry, PublishedModel
+from flagrank.service.shadow import ShadowScoring
+from flagrank.storage.engine import Database
+from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.shadow_log import StoredShadowLog
+from flagrank.telemetry import ModelMetrics, get_logger
+from flagrank.triage.drift import Drift
+from flagrank.triage.errors import FlagrankError, StoreUnavailable
+from flagrank.triage.lineup import Challenger, Lineup
+from flagrank.triage.model_registry import ActiveModels, ModelRegistry, PublishedModel
 from flagrank.triage.ports import ModelIdentity
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 REFUSED_SECONDS = 30.0  # until a package that was refused is tried again
-
-FindChampion = Callable[[], SessionScorer | None]
 
 log = get_logger("model")
 
+LoadedLineup = Lineup[SessionScorer]
+FindLineup = Callable[[], LoadedLineup | None]
+
 
 def load_published(
-    registry: ModelRegistry, published: PublishedModel, checked: CheckedPackages
+    registry: ModelRegistry, published: PublishedModel, checked: CheckedPackages, drift: DriftWatch
 ) -> SessionScorer:
-    """Read a published package from the database, verify and load it. Blocks for about a second.
+    """Read a published package from the database, verify, load and warm it. Blocks for about a second.
 
     Raises `PackageRefused`, `ModelNotFound` or `StoreUnavailable`.
     """
@@ -34,22 +43,52 @@ def load_published(
     package = unpack_package(content, f"model {published.version}")
     checked.verify(published.sha256, package)
     identity = ModelIdentity(published.name, str(published.version))
-    return SessionScorer(identity, package.manifest.schema, open_session(package))
+    return SessionScorer(
+        identity,
+        package.manifest.schema,
+        open_session(package),
+        background=rows_to_matrix(package.background.rows),
+        observe=drift.watch(identity, package.manifest),
+    )
+
+
+@contextmanager
+def watch_models(
+    database: Database, checked: CheckedPackages, metrics: ModelMetrics, drift: DriftWatch
+) -> Iterator["ChampionWatch"]:
+    """The models of a database, followed."""
+    registry = StoredModelRegistry(database)
+    with (
+        drift,
+        ShadowScoring(registry, StoredShadowLog(database), checked, metrics) as shadow,
+        ChampionWatch(registry, checked, shadow, metrics, drift) as watch,
+    ):
+        yield watch
 
 
 class ChampionWatch:
-    """Keeps the champion loaded, from a thread of its own; a context manager, which loads it first.
+    """Keeps the models that have a role loaded, from a thread of its own; a context manager.
 
-    A champion that can't be loaded leaves the old one at work, and the log says why.
+    A champion that can't be loaded leaves the old one at work; a challenger that can't leaves it alone.
     """
 
-    def __init__(self, registry: ModelRegistry, checked: CheckedPackages) -> None:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        checked: CheckedPackages,
+        shadow: ShadowScoring,
+        metrics: ModelMetrics,
+        drift: DriftWatch,
+    ) -> None:
         self._registry = registry
         self._checked = checked
-        self._scorer: SessionScorer | None = None
-        self._version: int | None = None
-        self._refused: int | None = None
-        self._refused_until = 0.0
+        self._shadow = shadow
+        self._metrics = metrics
+        self._drift = drift
+        self._lineup: LoadedLineup | None = None
+        self._seen: ActiveModels | None = None
+        self._loaded: dict[int, SessionScorer] = {}
+        self._refusals: dict[int, tuple[float, str]] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
@@ -64,9 +103,21 @@ class ChampionWatch:
         self._closing.set()
         self._thread.join()
 
-    def find_scorer(self) -> SessionScorer | None:
-        """The champion that was loaded last; None where there is none yet."""
-        return self._scorer
+    def find_lineup(self) -> LoadedLineup | None:
+        """The models that were loaded last; None where no champion could be yet."""
+        return self._lineup
+
+    def find_refusal(self) -> str | None:
+        """Why the champion of the registry does not score here; None where it does, or none stands."""
+        seen = self._seen
+        if seen is None or seen.champion is None:
+            return None
+        refusal = self._refusals.get(seen.champion.version)
+        return None if refusal is None else refusal[1]
+
+    def read_drift(self) -> Drift | None:
+        """How far what the champion scores has moved from its training data; None without a champion."""
+        return self._drift.read()
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
@@ -74,24 +125,60 @@ class ChampionWatch:
 
     def _look(self) -> None:
         try:
-            champion = self._registry.read_champion()
-            if champion is not None and champion.version != self._version:
-                self._load(champion)
+            active = self._registry.read_active()
         except FlagrankError as error:  # whoever else asks the database tells it, too
             log.debug("champion_unknown", code=error.code)
-
-    def _load(self, champion: PublishedModel) -> None:
-        if champion.version == self._refused and time.monotonic() < self._refused_until:
             return
+        is_due = any(time.monotonic() > until for until, _ in self._refusals.values())
+        if active != self._seen or is_due:
+            self._follow(active)
+
+    def _follow(self, active: ActiveModels) -> None:
+        """Load what is new, put it to work as a whole, and let go of what has no role any more."""
+        roles = [model for model in (active.champion, active.challenger) if model is not None]
+        self._refusals = {
+            model.version: self._refusals[model.version] for model in roles if model.version in self._refusals
+        }
+        champion = self._find("champion", active.champion)
+        challenger = self._find("challenger", active.challenger)
+        self._metrics.refused.set(("champion",), active.champion is not None and champion is None)
+        self._metrics.refused.set(("challenger",), active.challenger is not None and challenger is None)
+        if champion is None and self._lineup is not None:
+            champion = self._lineup.champion
+        self._shadow.set_model(active.shadow)
+        if champion is not None:
+            share = active.challenger.share if active.challenger else None
+            self._lineup = Lineup(
+                champion,
+                None if challenger is None or share is None else Challenger(challenger, share),
+                self._shadow.listen_to(int(champion.model.version)) if active.shadow else None,
+            )
+        self._loaded = {
+            int(scorer.model.version): scorer for scorer in (champion, challenger) if scorer is not None
+        }
+        if champion is not None:
+            self._drift.follow(champion.model, [scorer.model for scorer in self._loaded.values()])
+        self._seen = active
+
+    def _find(self, role: str, published: PublishedModel | None) -> SessionScorer | None:
+        """The model, loaded now where it was not; None where that is refused, or was just now."""
+        if published is None:
+            return None
+        version = published.version
+        until, _ = self._refusals.get(version, (0.0, ""))
+        if version in self._loaded or time.monotonic() < until:
+            return self._loaded.get(version)
         try:
-            self._scorer = load_published(self._registry, champion, self._checked)
+            scorer = load_published(self._registry, published, self._checked, self._drift)
         except FlagrankError as error:
             log.warning(
-                "champion_refused", code=error.code, model_version=champion.version, sentence=error.detail
+                "model_refused", role=role, code=error.code, model_version=version, sentence=error.detail
             )
-            self._refused = champion.version
-            self._refused_until = time.monotonic() + REFUSED_SECONDS
-            return
-        tell = log.debug if self._version is None else log.info  # of the first one the start tells
-        self._version = champion.version
-        tell("champion_loaded", model=champion.name, model_version=champion.version)
+            pause = LOOK_SECONDS if isinstance(error, StoreUnavailable) else REFUSED_SECONDS
+            told = f"The {role} can't be loaded here: {error.detail}"
+            self._refusals[version] = (time.monotonic() + pause, told)
+            return None
+        self._refusals.pop(version, None)
+        tell = log.debug if self._seen is None else log.info  # of the first ones the start tells
+        tell("model_loaded", role=role, model=published.name, model_version=version)
+        return scorer

@@ -1,51 +1,99 @@
-"""The champion as requests are served with it: its scorer on the event loop, its schema, its decoder."""
+"""The models at work as requests are served with them: scorers on the event loop, the schema, its decoder."""
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 
+from flagrank.api.companions import Challenge, Companions
 from flagrank.api.serving import Serving
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.coalescer import CoalescingScorer
-from flagrank.telemetry import get_logger
+from flagrank.service.champion import LoadedLineup
+from flagrank.telemetry import ModelMetrics, get_logger
 from flagrank.triage.errors import SchemaRefused
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.lineup import Challenger, Draw
 from flagrank.triage.report_decoding import ReportDecoder
 
 log = get_logger("model")
 
 
 class ChampionServing:
-    """Follows the champion; requests that began with another model end with it. For the event loop."""
+    """Follows the lineup; requests that began with other models end with them. For the event loop."""
 
     def __init__(
         self,
-        find_champion: Callable[[], SessionScorer | None],
+        find_lineup: Callable[[], LoadedLineup | None],
         schema: FeatureSchema | None,
         reasons: Collection[str],
         executor: Executor,
+        *,
+        metrics: ModelMetrics,
     ) -> None:
         """Reports are read by `schema`, else by the champion's own; `executor` scores large batches."""
-        self._find_champion = find_champion
+        self._find_lineup = find_lineup
         self._schema = schema
         self._reasons = reasons
         self._executor = executor
-        self._champion: SessionScorer | None = None
+        self._metrics = metrics
+        self._lineup: LoadedLineup | None = None
         self._serving: Serving | None = None
+        self.refusal: str | None = None  # why the champion does not fit the schema
 
     def find(self) -> Serving | None:
         """What serves now; a champion that the schema does not fit leaves the old one at work."""
-        champion = self._find_champion()
-        if champion is not self._champion and champion is not None:
-            self._champion = champion
+        lineup = self._find_lineup()
+        if lineup is not self._lineup and lineup is not None:
+            self._lineup = lineup
             try:
-                self._serving = self._make(champion)
+                self._serving = self._make(lineup)
+                self.refusal = None
             except SchemaRefused as error:
+                model = lineup.champion.model
                 log.warning(
-                    "champion_refused", code=error.code, model=champion.model.name, sentence=error.detail
+                    "model_refused",
+                    role="champion",
+                    code=error.code,
+                    model_version=model.version,
+                    sentence=error.detail,
                 )
+                self._metrics.refused.set(("champion",), 1)
+                self.refusal = error.detail
         return self._serving
 
-    def _make(self, champion: SessionScorer) -> Serving:
+    def _make(self, lineup: LoadedLineup) -> Serving:
+        champion = lineup.champion
         schema = self._schema or champion.schema
-        scorer = CoalescingScorer(champion.reading(schema), self._executor)
-        return Serving(scorer, schema, ReportDecoder(schema, self._reasons))
+        reading = champion.reading(schema)
+        scorer = CoalescingScorer(reading, self._executor)
+        challenge = companions = None
+        if lineup.challenger is not None:
+            challenge = self._challenge(lineup.challenger, champion, schema)
+        if challenge or lineup.listen:
+            companions = Companions(scorer, schema, challenge, lineup.listen, self._metrics)
+        return Serving(scorer, schema, self._find_decoder(schema), reading, companions)
+
+    def _challenge(
+        self, challenger: Challenger[SessionScorer], champion: SessionScorer, schema: FeatureSchema
+    ) -> Challenge | None:
+        """The challenger; None where reports lack what it needs."""
+        try:
+            reading = challenger.scorer.reading(schema)
+        except SchemaRefused as error:
+            version = challenger.scorer.model.version
+            log.warning(
+                "model_refused",
+                role="challenger",
+                code=error.code,
+                model_version=version,
+                sentence=error.detail,
+            )
+            self._metrics.refused.set(("challenger",), 1)
+            return None
+        draw = Draw(reading.model, challenger.share, champion.schema, schema)
+        return Challenge(CoalescingScorer(reading, self._executor), reading, draw)
+
+    def _find_decoder(self, schema: FeatureSchema) -> ReportDecoder:
+        """The decoder at work, where it reads by this schema: a new one takes a millisecond."""
+        if self._serving is not None and self._serving.schema == schema:
+            return self._serving.decoder
+        return ReportDecoder(schema, self._reasons)

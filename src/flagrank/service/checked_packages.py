@@ -1,7 +1,10 @@
 """Verifying a package once a server, not once a process: all would need the processor at the same moment."""
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flagrank.scoring.package import Package
 from flagrank.scoring.verification import verify_package
@@ -20,7 +23,21 @@ class CheckedPackages:
         """
         with (self._folder / f"{sha256}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            passed = self._folder / f"{sha256}.passed"
-            if not passed.exists():
+            if not self.has_passed(sha256):
                 verify_package(package)
-                passed.touch()
+                self.note(sha256)
+
+    def has_passed(self, sha256: str) -> bool:
+        """Whether a package of this hash was verified."""
+        return (self._folder / f"{sha256}.passed").exists()
+
+    def note(self, sha256: str) -> None:
+        """Remember that a package of this hash was verified."""
+        (self._folder / f"{sha256}.passed").touch()
+
+
+@contextmanager
+def no_packages_checked() -> Iterator[CheckedPackages]:
+    """For a process that shares with no other."""
+    with TemporaryDirectory(prefix="flagrank-") as folder:
+        yield CheckedPackages(Path(folder))

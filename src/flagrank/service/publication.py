@@ -1,4 +1,4 @@
-"""Publishing a model package: read, verified, stored; and promoting it."""
+"""Publishing a package that lies on this machine, and reading the champion's."""
 
 from pathlib import Path
 
@@ -7,13 +7,16 @@ import msgspec
 from flagrank.scoring.package import Package, pack_package, unpack_package
 from flagrank.scoring.verification import verify_package
 from flagrank.settings import load_schema
+from flagrank.triage.audit import Change
 from flagrank.triage.errors import NoModel
 from flagrank.triage.feature_schema import check_serves
-from flagrank.triage.model_registry import ModelRegistry, Publication, PublishedModel
+from flagrank.triage.model_registry import ModelRegistry, Publication, Published
 from flagrank.triage.ports import ModelIdentity
 
 
-def publish_package(registry: ModelRegistry, path: Path, schema_file: Path | None = None) -> PublishedModel:
+def publish_package(
+    registry: ModelRegistry, path: Path, change: Change, schema_file: Path | None = None
+) -> Published:
     """Store the package of a directory or a .zip; the version that it has now. Blocks for a second.
 
     Raises `PackageRefused`, or `SchemaRefused` where the schema file lacks a feature of it.
@@ -22,7 +25,8 @@ def publish_package(registry: ModelRegistry, path: Path, schema_file: Path | Non
     if schema_file is not None:
         check_serves(load_schema(schema_file), package.manifest.schema, str(schema_file))
     verify_package(package)
-    return registry.publish(Publication(package.manifest.name, content, package.manifest.metrics))
+    publication = Publication(package.manifest.name, content, package.manifest.metrics)
+    return registry.publish(publication, change)
 
 
 def read_champion_package(registry: ModelRegistry) -> Package:

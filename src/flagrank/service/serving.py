@@ -7,25 +7,32 @@ from pathlib import Path
 from socket import socket
 
 import msgspec
+from msgspec import UNSET
 
 from flagrank.service.api_process import ApiProcess
-from flagrank.service.champion import ChampionWatch
+from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch, tell_ready
+from flagrank.service.operator import find_user
+from flagrank.service.promotion import CheckedRegistry
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
-from flagrank.service.shared_counts import create_counts, open_metrics
+from flagrank.service.shared_counts import create_counts, open_drift, open_metrics
 from flagrank.service.store import opened_store
 from flagrank.service.supervision import Children, Keeper
 from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.telemetry import Metrics, configure_logs
+from flagrank.telemetry import configure_logs, get_logger
+from flagrank.triage.audit import Change
+from flagrank.triage.errors import ModelConflict
 from flagrank.triage.feature_schema import check_serves
 from flagrank.triage.ports import ModelIdentity
 
 STOP_SECONDS = 20.0  # what a worker may take for what it holds, beside its lease
+
+log = get_logger("service")
 
 Announce = Callable[[str, ModelIdentity | None], None]
 
@@ -67,8 +74,7 @@ def serve(
             announce(describe_address(listener), model)
 
         if settings.processes == 1:
-            metrics = open_metrics(folder, 0)
-            with ready_api(settings, database, folder, schema_file, metrics) as (api, model):
+            with ready_api(settings, database, folder, schema_file, row=0) as (api, model):
                 api.run(listener, lambda: start(model))
         else:
             children = Children(order, listener)
@@ -77,20 +83,23 @@ def serve(
 
 @contextmanager
 def ready_api(
-    settings: Settings, database: Database, folder: Path, schema_file: Path | None, metrics: Metrics
+    settings: Settings, database: Database, folder: Path, schema_file: Path | None, *, row: int
 ) -> Iterator[tuple[ApiProcess, ModelIdentity | None]]:
     """An api process with the champion loaded, and which one that is.
 
     Raises `SchemaRefused` where the schema lacks a feature of the champion.
     """
     schema = load_schema(schema_file) if schema_file else None
-    with ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder)) as watch:
-        champion = watch.find_scorer()
-        if schema and champion:
-            check_serves(schema, champion.schema, str(schema_file))
+    checked = CheckedPackages(folder)
+    metrics, drift = open_metrics(folder, row), open_drift(folder, row)
+    with watch_models(database, checked, metrics.models, drift) as watch:
+        lineup = watch.find_lineup()
+        if schema and lineup:
+            check_serves(schema, lineup.champion.schema, str(schema_file))
+        changes = CheckedRegistry(StoredModelRegistry(database), checked, schema)
         yield (
-            ApiProcess(settings, database, watch.find_scorer, schema, metrics),
-            champion.model if champion else None,
+            ApiProcess(settings, database, watch, schema, metrics, changes=changes),
+            lineup.champion.model if lineup else None,
         )
 
 
@@ -98,11 +107,10 @@ def run_api_child(order: Order, parent: ParentWatch) -> None:
     """Answer HTTP on an inherited listener, as one of several processes. Blocks."""
     schema_file = Path(order.schema_file) if order.schema_file else None
     folder = Path(order.folder)
-    metrics = open_metrics(folder, order.row)
     with (
         socket(fileno=order.listener) as listener,
         opened_store(order.settings) as database,
-        ready_api(order.settings, database, folder, schema_file, metrics) as (api, _),
+        ready_api(order.settings, database, folder, schema_file, row=order.row) as (api, _),
     ):
 
         def tell() -> None:
@@ -115,8 +123,13 @@ def run_api_child(order: Order, parent: ParentWatch) -> None:
 def _promote(registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None) -> None:
     if source.unless_champion and registry.read_champion() is not None:
         return
-    published = publish_package(registry, source.path, schema_file)
-    registry.promote(published.version, unless_champion=source.unless_champion)
+    change = Change(find_user(), "flagrank serve --model")
+    published = publish_package(registry, source.path, change, schema_file)
+    replacing = None if source.unless_champion else UNSET
+    try:
+        registry.promote(published.model.version, change, replacing=replacing)
+    except ModelConflict:  # another server was faster, and its champion stands
+        log.info("champion_stands")
 
 
 def _identify_champion(database: Database) -> ModelIdentity | None:

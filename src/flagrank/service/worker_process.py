@@ -4,21 +4,20 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from flagrank.service.champion import ChampionWatch, FindChampion
-from flagrank.service.checked_packages import CheckedPackages
+from flagrank.scoring.drift import DriftWatch
+from flagrank.service.champion import FindLineup, watch_models
+from flagrank.service.checked_packages import CheckedPackages, no_packages_checked
 from flagrank.service.child_process import Order, ParentWatch
-from flagrank.service.shared_counts import ROUTES, open_metrics
+from flagrank.service.shared_counts import ROUTES, open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
 from flagrank.storage.engine import Database
-from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
-from flagrank.telemetry import Metrics, TaskMetrics, configure_logs
+from flagrank.telemetry import Metrics, configure_logs
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import ClaimLimit
 from flagrank.worker import Worker, WorkRules
@@ -47,23 +46,22 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="flagrank-")))
+        checked = stack.enter_context(no_packages_checked())
         database = stack.enter_context(opened_store(settings))
         metrics = Metrics(routes=ROUTES)
         database.count_in(metrics.database)
-        champion = ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder))
-        find_champion = stack.enter_context(champion).find_scorer
+        models = stack.enter_context(watch_models(database, checked, metrics.models, DriftWatch()))
         address = None
         if settings.worker_port is not None:
             from flagrank.service.worker_server import answering  # a web framework; most workers have no port
 
-            answers = answering(settings, settings.worker_port, database, find_champion, metrics)
+            answers = answering(settings, settings.worker_port, database, models, metrics)
             address = stack.enter_context(answers)
         run_worker(
             database,
-            metrics.tasks,
+            metrics,
             read_rules(settings),
-            find_champion,
+            models.find_lineup,
             stop,
             when_started=lambda: announce(address),
         )
@@ -73,17 +71,17 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
     """Work as the child of a server, and no longer than the server lives. Blocks."""
     stop = StopSignal()
     folder = Path(order.folder)
+    metrics, drift = open_metrics(folder, order.row), open_drift(folder, order.row)
     with (
         opened_store(order.settings) as database,
-        ChampionWatch(StoredModelRegistry(database), CheckedPackages(folder)) as champion,
+        watch_models(database, CheckedPackages(folder), metrics.models, drift) as models,
     ):
-        metrics = open_metrics(folder, order.row)
         database.count_in(metrics.database)
         run_worker(
             database,
-            metrics.tasks,
+            metrics,
             read_rules(order.settings),
-            champion.find_scorer,
+            models.find_lineup,
             stop,
             when_started=lambda: parent.call(stop.note),
         )
@@ -91,9 +89,9 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
 
 def run_worker(
     database: Database,
-    metrics: TaskMetrics,
+    metrics: Metrics,
     rules: WorkRules,
-    find_champion: FindChampion,
+    find_lineup: FindLineup,
     stop: StopSignal,
     *,
     when_started: Callable[[], None],
@@ -107,9 +105,10 @@ def run_worker(
             StoredTaskClaims(database),
             StoredTaskRetention(database),
             wake_ups,
-            find_champion,
+            find_lineup,
             policy=DEFAULT_POLICY,
-            metrics=metrics,
+            metrics=metrics.tasks,
+            model_metrics=metrics.models,
             rules=rules,
         )
         when_started()

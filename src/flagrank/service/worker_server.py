@@ -19,7 +19,7 @@ from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.store_watch import StoreWatch
 from flagrank.api.worker_routes import make_health_routes, make_nothing_else
-from flagrank.service.champion import FindChampion
+from flagrank.service.champion import ChampionWatch
 from flagrank.service.server import configure, describe_address, listen
 from flagrank.settings import Settings
 from flagrank.storage.api_keys import StoredApiKeys
@@ -30,7 +30,7 @@ from flagrank.telemetry import Metrics, Readings
 
 @contextmanager
 def answering(
-    settings: Settings, port: int, database: Database, find_champion: FindChampion, metrics: Metrics
+    settings: Settings, port: int, database: Database, models: ChampionWatch, metrics: Metrics
 ) -> Iterator[str]:
     """Answer on this port, from a thread, until the end of the block; the address as a URL.
 
@@ -43,7 +43,7 @@ def answering(
         threads = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="store"))
         keys = KeyRing(StoredApiKeys(database), threads)
         watch = stack.enter_context(_watch_store(settings, database, keys))
-        application = _assemble(settings.allowed_hosts, find_champion, watch, keys, metrics)
+        application = _assemble(settings.allowed_hosts, models, watch, keys, metrics)
         server = uvicorn.Server(configure(application, settings))
         thread = threading.Thread(target=_run, args=(server, listener), name="worker-server")
         thread.start()
@@ -65,22 +65,23 @@ def _watch_store(settings: Settings, database: Database, keys: KeyRing) -> Store
 
 def _assemble(
     allowed_hosts: tuple[str, ...],
-    find_champion: FindChampion,
+    models: ChampionWatch,
     watch: StoreWatch,
     keys: KeyRing,
     metrics: Metrics,
 ) -> ASGIApp:
     def find_reasons() -> list[str]:
         no_model = "No model is promoted: tasks wait until `flagrank model promote VERSION`."
-        return [*([] if find_champion() else [no_model]), *watch.find_reasons()]
+        return [*([] if models.find_lineup() else [no_model]), *watch.find_reasons()]
 
     def read() -> Readings:
-        champion = find_champion()
+        lineup = models.find_lineup()
         return Readings(
             is_ready=not find_reasons(),
-            model=champion.model if champion else None,
+            model=lineup.champion.model if lineup else None,
             counts=watch.counts,
             oldest_snapshot_seconds=watch.oldest_snapshot_seconds,
+            drift=models.read_drift(),
         )
 
     return Entrance(

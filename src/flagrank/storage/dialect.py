@@ -19,6 +19,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Index,
+    Integer,
     LargeBinary,
     Select,
     Table,
@@ -114,6 +115,10 @@ class Identifier(TypeDecorator[str]):
         if value is None or dialect.name != "sqlite":
             return None if value is None else str(value)
         return unpack_identifier(value)
+
+
+# A number that the database gives to each new row, higher than the last; SQLite numbers only this type.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Fault(Enum):

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from flagrank.storage.dialect import Identifier, Moment
+from flagrank.storage.dialect import Identifier, Moment, RowNumber
 
 
 class State(IntEnum):
@@ -62,6 +63,9 @@ class TaskColumns(TypedColumns):
     priorities: Column[bytes | None] = Column(LargeBinary)  # the same
     model_name: Column[str | None] = Column(Text)
     model_version: Column[str | None] = Column(Text)
+    challenger_name: Column[str | None] = Column(Text)
+    challenger_version: Column[str | None] = Column(Text)
+    challenger_reports: Column[bytes | None] = Column(LargeBinary)  # indices, uint32, little endian
     error: Column[bytes | None] = Column(LargeBinary)  # JSON of a TaskError
     owner: Column[str | None] = Column(Text)
     idempotency_key: Column[str | None] = Column(Text)
@@ -184,6 +188,60 @@ model = Table("model", metadata, ModelColumns)
 
 _IS_CHAMPION = model.c.role == literal_column("'champion'")
 Index("model_champion", model.c.role, unique=True, postgresql_where=_IS_CHAMPION, sqlite_where=_IS_CHAMPION)
+
+
+class ModelTrialColumns(TypedColumns):
+    """A model at work beside the champion; not in `model.role`, whose words an older flagrank all knows."""
+
+    version = Column(Integer, ForeignKey("model.version", ondelete="CASCADE"), primary_key=True)
+    role = Column(Text, nullable=False, unique=True)
+    share: Column[float | None] = Column(Double)
+
+
+model_trial = Table("model_trial", metadata, ModelTrialColumns)
+
+
+class ChampionLineColumns(TypedColumns):
+    """Champions in the order of their promotions; a rollback takes the last away."""
+
+    place = Column(Integer, primary_key=True, autoincrement=False)
+    version = Column(Integer, ForeignKey("model.version", ondelete="CASCADE"), nullable=False)
+
+
+champion_line = Table("champion_line", metadata, ChampionLineColumns)
+
+
+class ShadowLogColumns(TypedColumns):
+    """Sampled reports as champion and shadow scored them: two numbers, nothing of the report."""
+
+    log_id = Column(RowNumber, primary_key=True)
+    at: Column[datetime] = Column(Moment, nullable=False)
+    champion_version = Column(Integer, nullable=False)
+    shadow_version = Column(Integer, ForeignKey("model.version", ondelete="CASCADE"), nullable=False)
+    champion_score = Column(Double, nullable=False)
+    shadow_score = Column(Double, nullable=False)
+
+
+shadow_log = Table("shadow_log", metadata, ShadowLogColumns)
+Index("shadow_log_pair", shadow_log.c.shadow_version, shadow_log.c.champion_version, shadow_log.c.log_id)
+
+
+class AuditColumns(TypedColumns):
+    """Who changed what, when and why."""
+
+    audit_id = Column(RowNumber, primary_key=True)
+    at: Column[datetime] = Column(Moment, nullable=False)
+    actor = Column(Text, nullable=False)
+    action = Column(Text, nullable=False)
+    subject = Column(Text, nullable=False)  # `model/3`
+    before: Column[bytes | None] = Column(LargeBinary)  # JSON
+    after: Column[bytes | None] = Column(LargeBinary)  # JSON
+    reason: Column[str | None] = Column(Text)
+
+
+audit = Table("audit", metadata, AuditColumns)
+Index("audit_subject", audit.c.subject, audit.c.audit_id)
+Index("audit_action", audit.c.action, audit.c.audit_id)
 
 
 class ApiKeyColumns(TypedColumns):

@@ -11,7 +11,7 @@ from flagrank.storage.dialect import Among, read_clock, update_rows
 from flagrank.storage.engine import Database, Transaction
 from flagrank.storage.tables import State, task, task_reports
 from flagrank.storage.task_counts import choose_slot, count_final
-from flagrank.storage.task_rows import pack_numbers
+from flagrank.storage.task_rows import challenger_columns, pack_numbers
 from flagrank.storage.task_scan import (
     FULL_SCAN_SECONDS,
     SELECT_DUE,
@@ -113,6 +113,7 @@ class StoredTaskClaims:
                     "model_version": completion.model.version,
                     "scores": pack_numbers(completion.scores),
                     "priorities": pack_numbers(completion.priorities),
+                    **challenger_columns(completion.challenger),
                 }
                 for completion in completions
                 if completion.lease.task_id in held

@@ -1,5 +1,6 @@
 """Rows of the task table <-> the words of the domain."""
 
+import struct
 import sys
 from array import array
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import msgspec
 from sqlalchemy import Row
 
 from flagrank.storage.tables import State, task
+from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import (
     Submission,
@@ -40,7 +42,10 @@ TASK_COLUMNS = (
     task.c.model_version,
     task.c.error,
 )
-DETAIL_COLUMNS = (*TASK_COLUMNS, task.c.scores, task.c.priorities)
+DETAIL_COLUMNS = (
+    *(*TASK_COLUMNS, task.c.scores, task.c.priorities),
+    *(task.c.challenger_name, task.c.challenger_version, task.c.challenger_reports),
+)
 
 
 class _Identified(msgspec.Struct):
@@ -94,6 +99,7 @@ def read_detail_row(row: Row[*tuple[Any, ...]], reports: bytes, now: datetime) -
         report_ids=tuple(report.report_id for report in _decode_reports(reports)),
         scores=_unpack_numbers(row.scores),
         priorities=_unpack_numbers(row.priorities),
+        challenger=_read_challenger(row),
     )
 
 
@@ -134,6 +140,22 @@ def submitted_row(submission: Submission, now: datetime) -> dict[str, Any]:
         "idempotency_key": key and key.key,
         "fingerprint": key and key.fingerprint,
     }
+
+
+def challenger_columns(part: ChallengerPart | None) -> dict[str, Any]:
+    """The columns that say which reports a challenger scored."""
+    return {
+        "challenger_name": part and part.name,
+        "challenger_version": part and part.version,
+        "challenger_reports": part and struct.pack(f"<{len(part.reports)}I", *part.reports),
+    }
+
+
+def _read_challenger(row: Row[*tuple[Any, ...]]) -> ChallengerPart | None:
+    if row.challenger_name is None:
+        return None
+    reports = [index for (index,) in struct.iter_unpack("<I", row.challenger_reports)]
+    return ChallengerPart(row.challenger_name, row.challenger_version, reports)
 
 
 def pack_numbers(numbers: Iterable[float]) -> bytes:

@@ -2,7 +2,7 @@
 
 from flagrank.telemetry.exposition import Exposition, Readings, render_metrics
 from flagrank.telemetry.logs import Log, LogStyle, configure_logs, get_logger, set_request_id
-from flagrank.telemetry.metrics import DatabaseMetrics, Metrics, RequestMetrics, TaskMetrics
+from flagrank.telemetry.metrics import DatabaseMetrics, Metrics, ModelMetrics, RequestMetrics, TaskMetrics
 from flagrank.telemetry.slots import Slots, create_slots_file
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Log",
     "LogStyle",
     "Metrics",
+    "ModelMetrics",
     "Readings",
     "RequestMetrics",
     "Slots",

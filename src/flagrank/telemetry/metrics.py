@@ -102,6 +102,36 @@ class TaskMetrics:
         self.workers.set(("polling",), is_listening is False)
 
 
+class ModelMetrics:
+    """What is counted of the models at work."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.refused = Gauge(
+            slots,
+            "flagrank_model_refused",
+            "Processes of this server that can't load a model which has a role, by that role.",
+            labels=("role",),
+            keys=[("champion",), ("challenger",), ("shadow",)],
+        )
+        self.challenger_reports = Counter(
+            slots,
+            "flagrank_challenger_reports",
+            "Reports that the challenger scored in the champion's place.",
+        )
+        self.challenger_failures = Counter(
+            slots,
+            "flagrank_challenger_failures",
+            "Reports that the challenger failed on, and the champion scored.",
+        )
+        self.shadow_reports = Counter(
+            slots,
+            "flagrank_shadow_reports",
+            "Sampled reports that the shadow was to score, by what came of it.",
+            labels=("result",),
+            keys=[("logged",), ("failed",)],
+        )
+
+
 class DatabaseMetrics:
     """What the storage counts."""
 
@@ -130,15 +160,17 @@ class Metrics:
         slots = slots or Slots()
         self.requests = RequestMetrics(slots, routes)
         self.tasks = TaskMetrics(slots)
+        self.models = ModelMetrics(slots)
         self.database = DatabaseMetrics(slots)
 
     @property
     def instruments(self) -> tuple[Counter | Gauge | Histogram, ...]:
         """Every one, in the order of a scrape."""
-        requests, tasks, database = self.requests, self.tasks, self.database
+        requests, tasks, models, database = self.requests, self.tasks, self.models, self.database
         return (
             *(requests.answers, requests.seconds),
             *(tasks.model_calls, tasks.commits, tasks.claims, tasks.finished),
             *(tasks.failed_attempts, tasks.lease_losses, tasks.workers),
+            *(models.refused, models.challenger_reports, models.challenger_failures, models.shadow_reports),
             *(database.waits, database.transactions),
         )

@@ -53,6 +53,12 @@ class PackageRefused(FlagrankError):
     code = "package_refused"
 
 
+class ExplanationRefused(FlagrankError):
+    """Scores can't be explained with this model, or not of so many reports at once."""
+
+    code = "explanation_refused"
+
+
 class FileRefused(FlagrankError):
     """A file of reports can't be read or written; `fields` names up to 20 bad cells."""
 
@@ -123,6 +129,24 @@ class ModelNotFound(FlagrankError):
     """The registry has no such version."""
 
     code = "model_not_found"
+
+
+class ModelConflict(FlagrankError):
+    """The registry as it stands does not allow this change of a model."""
+
+    code = "model_conflict"
+
+
+class GateRefused(FlagrankError):
+    """A model is clearly worse than the champion on the rows that both have held out."""
+
+    code = "gate_refused"
+
+
+class ChangeRefused(FlagrankError):
+    """What was said of a change to a model (its reason, a role, a share) can't be meant."""
+
+    code = "change_refused"
 
 
 class KeyNotFound(FlagrankError):

@@ -121,6 +121,29 @@ def check_serves(deployed: FeatureSchema, needed: FeatureSchema, source: str) ->
         )
 
 
+def find_narrowed(before: FeatureSchema, after: FeatureSchema) -> list[str]:
+    """Names of features of which reports that `before` accepts may have what `after` would refuse."""
+    following = {feature.name: feature for feature in after.feature}
+    return [
+        feature.name
+        for feature in before.feature
+        if feature.name not in following or _is_narrower(following[feature.name], feature)
+    ]
+
+
+def _is_narrower(after: Feature, before: Feature) -> bool:
+    if (
+        after.type != before.type
+        or before.may_be_null > after.may_be_null
+        or before.optional > after.optional
+    ):
+        return True
+    if after.type == "category":
+        return not after.open and (before.open or not set(before.values) <= set(after.values))
+    (low, high), (least, most) = after.bounds, before.bounds
+    return low > least or high < most
+
+
 def _find_fault(feature: Feature, reserved: Sequence[str]) -> str | None:
     name = feature.name
     if not is_plain_text(name, MAX_NAME_CHARS) or '"' in name or "\\" in name:

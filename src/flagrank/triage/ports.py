@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from flagrank.triage.explanation import Explanation
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.report import Report
 
@@ -44,4 +45,19 @@ class BatchScorer(Protocol):
 
     def score(self, reports: list[Report]) -> list[float]:
         """P(actionable) of each report, in the order given, in (0, 1); blocks."""
+        ...
+
+
+class Explainer(Protocol):
+    """Says why a model's scores are what they are; safe to use from several threads."""
+
+    def check_explainable(self, count: int) -> None:
+        """Raise `ExplanationRefused` where so many reports can't be explained in one request."""
+        ...
+
+    def explain(self, report: Report, score: float) -> Explanation:
+        """The explanation of a report's score by this model, whatever else is explained.
+
+        Blocks, for milliseconds to a quarter of a second; raises as `check_explainable` does.
+        """
         ...

@@ -12,6 +12,7 @@ import msgspec
 
 from flagrank.triage.errors import InvalidCursor
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
+from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.ports import ModelIdentity
 
 MAX_PAGE = 1_000
@@ -79,6 +80,7 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True):
     report_ids: tuple[str, ...]
     scores: tuple[float, ...] | None
     priorities: tuple[float, ...] | None
+    challenger: ChallengerPart | None = None  # where it scored some of them
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -172,6 +174,7 @@ class Completion(msgspec.Struct, frozen=True):
     model: ModelIdentity
     scores: Sequence[float]
     priorities: Sequence[float]
+    challenger: ChallengerPart | None = None  # what of these reports it scored in the model's place
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -1,10 +1,13 @@
-"""A claimed batch: one model call for all of its tasks, and for each alone where that fails."""
+"""A claimed batch: one call of each model for all of its tasks, and for each task alone where that fails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
+from flagrank.telemetry import ModelMetrics
 from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
+from flagrank.triage.lineup import ChallengerPart, Draw, Lineup, interleave, leave_out
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
 from flagrank.triage.priority import prioritise
@@ -12,7 +15,14 @@ from flagrank.triage.report import Report
 from flagrank.triage.stored_reports import StoredReportDecoder
 from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
 
-_Decoded = tuple[ClaimedTask, list[Report]]
+
+class _Decoded(msgspec.Struct, frozen=True):
+    """A task's reports, and which of them the challenger scores: `theirs`, decoded for it."""
+
+    task: ClaimedTask
+    reports: list[Report]
+    taken: list[int]
+    theirs: list[Report]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -23,13 +33,21 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class BatchScoring:
-    """Scores batches with one model under one policy."""
+    """Scores batches with one lineup under one policy."""
 
-    def __init__(self, scorer: BatchScorer, policy: Policy, max_attempts: int) -> None:
-        self.scorer = scorer
+    def __init__(
+        self, lineup: Lineup[BatchScorer], policy: Policy, max_attempts: int, metrics: ModelMetrics
+    ) -> None:
+        self.lineup = lineup
+        self._champion, self._challenger = lineup.champion, lineup.challenger
         self._policy = policy
         self._max_attempts = max_attempts
-        self._decoder = StoredReportDecoder(scorer.schema)
+        self._metrics = metrics
+        self._decoder = StoredReportDecoder(self._champion.schema)
+        if self._challenger is not None:
+            scorer, schema = self._challenger.scorer, self._champion.schema
+            self._draw = Draw(scorer.model, self._challenger.share, schema, schema)
+            self._challenger_decoder = StoredReportDecoder(scorer.schema)
 
     def run(self, claimed: Sequence[ClaimedTask]) -> Outcome:
         """Score all tasks of a claim. Blocks; raises nothing that one of them can cause."""
@@ -40,36 +58,76 @@ class BatchScoring:
                 failures.append(Failure(task.lease, _describe_death(task), None))
                 continue
             try:
-                decoded.append((task, self._decoder.decode(task.reports)))
+                decoded.append(self._decode(task))
             except InvalidReports as error:  # another attempt would find the same
                 failures.append(Failure(task.lease, _describe_mismatch(error), None))
-        completions, failed = self._score(decoded)
+        completions, failed = self._score(decoded, self._challenge(decoded))
         return Outcome(completions, [*failures, *failed])
 
-    def _score(self, tasks: Sequence[_Decoded]) -> tuple[list[Completion], list[Failure]]:
+    def _decode(self, task: ClaimedTask) -> _Decoded:
+        """Raises `InvalidReports` where the reports lack what the champion needs."""
+        reports = self._decoder.decode(task.reports)
+        taken = self._draw.pick(reports) if self._challenger else []
+        if taken:
+            try:
+                theirs = self._challenger_decoder.decode(task.reports)
+            except InvalidReports:  # they lack what the challenger needs
+                taken = []
+        return _Decoded(task, reports, taken, [theirs[index] for index in taken])
+
+    def _challenge(self, tasks: Sequence[_Decoded]) -> dict[str, list[float]]:
+        """The challenger's scores by task; one that it fails on is missing: all of it is the champion's."""
+        tasks = [one for one in tasks if one.taken]
+        if self._challenger is None or not tasks:
+            return {}
+        try:
+            scores = iter(self._challenger.scorer.score([report for one in tasks for report in one.theirs]))
+        except Exception:  # noqa: BLE001 - whatever it is, no task suffers from it
+            if len(tasks) == 1:
+                self._metrics.challenger_failures.add(amount=len(tasks[0].taken))
+                return {}
+            return {task_id: scores for one in tasks for task_id, scores in self._challenge([one]).items()}
+        return {one.task.lease.task_id: list(islice(scores, len(one.taken))) for one in tasks}
+
+    def _score(
+        self, tasks: Sequence[_Decoded], challenged: Mapping[str, list[float]]
+    ) -> tuple[list[Completion], list[Failure]]:
         if not tasks:
             return [], []
         try:
-            return self._complete(tasks), []
+            return self._complete(tasks, challenged), []
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of one of these tasks
             if len(tasks) == 1:
-                return [], [self._describe_failure(tasks[0][0], error)]
-        alone = [self._score([task]) for task in tasks]
+                return [], [self._describe_failure(tasks[0].task, error)]
+        alone = [self._score([task], challenged) for task in tasks]
         return [one for done, _ in alone for one in done], [one for _, failed in alone for one in failed]
 
-    def _complete(self, tasks: Sequence[_Decoded]) -> list[Completion]:
-        every = [report for _, reports in tasks for report in reports]
-        scores = self.scorer.score(every)
-        priorities = prioritise(every, scores, self._policy)
+    def _complete(self, tasks: Sequence[_Decoded], challenged: Mapping[str, list[float]]) -> list[Completion]:
+        taken = [one.taken if one.task.lease.task_id in challenged else [] for one in tasks]
+        left = [leave_out(gone, one.reports) for one, gone in zip(tasks, taken, strict=True)]
+        every = [report for reports in left for report in reports]
+        ours = self._champion.score(every) if every else []
         completions = []
-        begin = 0
-        for task, reports in tasks:
-            end = begin + len(reports)
+        scored = iter(ours)
+        for one, gone, reports in zip(tasks, taken, left, strict=True):
+            theirs = challenged.get(one.task.lease.task_id, [])
+            scores = interleave(gone, theirs, list(islice(scored, len(reports))))
+            priorities = prioritise(one.reports, scores, self._policy)
             completions.append(
-                Completion(task.lease, self.scorer.model, scores[begin:end], priorities[begin:end])
+                Completion(
+                    one.task.lease, self._champion.model, scores, priorities, self._describe_part(gone)
+                )
             )
-            begin = end
+        self._metrics.challenger_reports.add(amount=sum(map(len, taken)))
+        if self.lineup.listen is not None:
+            self.lineup.listen(every, ours, self._champion.schema)
         return completions
+
+    def _describe_part(self, taken: list[int]) -> ChallengerPart | None:
+        if self._challenger is None or not taken:
+            return None
+        model = self._challenger.scorer.model
+        return ChallengerPart(model.name, model.version, taken)
 
     def _describe_failure(self, task: ClaimedTask, error: Exception) -> Failure:
         failed_attempts = task.failed_attempts + 1

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from flagrank.telemetry import TaskMetrics, get_logger
+from flagrank.telemetry import ModelMetrics, TaskMetrics, get_logger
 from flagrank.triage.errors import FlagrankError, StoreRefused, StoreUnavailable
+from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, TaskError, TaskStatus
@@ -44,18 +45,20 @@ class Worker:
         claims: TaskClaims,
         retention: TaskRetention,
         wake_ups: WakeUps,
-        find_scorer: Callable[[], BatchScorer | None],
+        find_lineup: Callable[[], Lineup[BatchScorer] | None],
         *,
         policy: Policy,
         metrics: TaskMetrics,
+        model_metrics: ModelMetrics,
         rules: WorkRules | None = None,
     ) -> None:
-        """`find_scorer` gives the champion as it is now; while there is none, tasks wait."""
+        """`find_lineup` gives the models as they are now; while there is none, tasks wait."""
         self._claims = claims
         self._wake_ups = wake_ups
-        self._find_scorer = find_scorer
+        self._find_lineup = find_lineup
         self._policy = policy
         self._metrics = metrics
+        self._model_metrics = model_metrics
         self._rules = rules or WorkRules()
         self._heartbeat = Heartbeat(claims, self._rules.lease_seconds)
         self._broom = Broom(retention, self._rules.kept_seconds)
@@ -93,11 +96,11 @@ class Worker:
         self._wake_ups.wait(POLL_SECONDS if due_in is None else min(max(due_in, BUSY_SECONDS), POLL_SECONDS))
 
     def _find_scoring(self) -> BatchScoring | None:
-        scorer = self._find_scorer()
-        if scorer is None:
+        lineup = self._find_lineup()
+        if lineup is None:
             return None
-        if self._scoring is None or self._scoring.scorer is not scorer:
-            self._scoring = BatchScoring(scorer, self._policy, self._rules.max_attempts)
+        if self._scoring is None or self._scoring.lineup is not lineup:
+            self._scoring = BatchScoring(lineup, self._policy, self._rules.max_attempts, self._model_metrics)
         return self._scoring
 
     def _work_on(self, claimed: Sequence[ClaimedTask], scoring: BatchScoring) -> None:

@@ -3,8 +3,10 @@ import random
 import msgspec
 import pytest
 
+from flagrank.telemetry import Metrics
 from flagrank.triage.errors import PackageRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
+from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import Report
@@ -48,7 +50,7 @@ def claimed(task_id: str, *lengths: object, failed_attempts: int = 0, reason: st
 
 def scoring(error: Exception | None = None, max_attempts: int = 3) -> tuple[BatchScoring, LengthScorer]:
     scorer = LengthScorer(error or PackageRefused("model.onnx fails on valid rows. Export it again."))
-    return BatchScoring(scorer, DEFAULT_POLICY, max_attempts), scorer
+    return BatchScoring(Lineup(scorer), DEFAULT_POLICY, max_attempts, Metrics().models), scorer
 
 
 def test_all_tasks_of_a_claim_share_one_model_call() -> None:

@@ -3,7 +3,9 @@ from collections.abc import Sequence
 
 from flagrank.telemetry import Metrics
 from flagrank.triage.errors import FlagrankError, StoreRefused, StoreUnavailable
+from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.ports import BatchScorer
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, Lease
 from flagrank.worker import Worker, WorkRules
 from tests.unit.worker.test_batch import LengthScorer, claimed
@@ -26,9 +28,10 @@ class Store:
             self,
             self,
             self,
-            lambda: LengthScorer(ZeroDivisionError()),
+            lambda: Lineup[BatchScorer](LengthScorer(ZeroDivisionError())),
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
+            model_metrics=Metrics().models,
             rules=WorkRules(lease_seconds=1, max_attempts=3),
         )
 
