@@ -27,7 +27,7 @@ def package(
     or the path of an .onnx or .keras file. `schema` declares the columns it takes, or is the path of a TOML
     file that does. `data` holds these columns as the model takes them, and the label in the column `target`,
     of rows that the model was *not* fitted on: all figures of the package, and the calibration, come from
-    them. `out` is a directory. Without `calibrate` the score is the model's own probability, within 2e-6.
+    them. `out` is a directory. Without `calibrate` the score is the model's own probability, within 3e-6.
 
     Blocks for a minute or so. Raises `TrainingRefused` where data and schema disagree, the model can't be
     converted, or the graph scores one of 100,000 rows unlike the model; nothing is written then.

@@ -14,6 +14,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from flagrank.triage.errors import TrainingRefused
 
+_LIGHTGBM_ZERO = float(np.float32(1e-35))
+"""What is no further from 0 counts as 0 there, before it meets a threshold."""
+
 
 class Tree(msgspec.Struct, frozen=True):
     """Nodes of one tree, (m,) each, the root first; `left` is -1 at a leaf."""
@@ -86,9 +89,10 @@ def _read_lightgbm_tree(root: dict[str, Any]) -> Tree:
                 "LightGBM's splits by category and zero_as_missing are not converted. Fit it on numbers or "
                 "on one-hot columns, with zero_as_missing=False."
             )
+    thresholds = np.array([node.get("threshold", 0.0) for node in nodes], np.float64)
     return Tree(
         columns=np.array([node.get("split_feature", 0) for node in nodes]),
-        thresholds=np.array([node.get("threshold", 0.0) for node in nodes], np.float64),
+        thresholds=np.where(thresholds == -_LIGHTGBM_ZERO, np.nextafter(thresholds, -np.inf), thresholds),
         left=np.array(
             [
                 -1 if leaf else places[id(node["left_child"])]

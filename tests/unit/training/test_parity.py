@@ -107,6 +107,16 @@ def test_probe_rows_hold_nulls_unknown_categories_edges_thresholds_and_integers_
         assert {float(threshold), *map(float, beside)} <= seconds
 
 
+def test_probes_for_a_model_of_others_hold_no_null_and_no_unknown_word_that_a_report_may_not_have() -> None:
+    closed = Feature("kind", "category", values=("a", "b", "c"))
+    schema = FeatureSchema((closed, *SCHEMA.feature[1:]))
+    data = np.nan_to_num(DATA).clip(0)
+    rows = make_probe_rows(schema, data, {}, seed=1, only_allowed=True)
+    assert set(np.unique(rows[:, 0])) == {0, 1, 2}
+    assert np.isnan(rows).any(axis=0).tolist() == [False, False, True, False]
+    assert float(np.float32(16_777_217)) in set(rows[:, 1].tolist())
+
+
 def test_a_graph_without_a_tree_is_refused() -> None:
     classifier = _fit()
     fewer = ModelSession(close_graph(draw_trees(_fit(trees=29)), CALIBRATION), SCHEMA.names)
