@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from flagrank.training.outside_data import Columns
-from flagrank.triage.errors import TrainingRefused
+from flagrank.triage.errors import TrainingRefused, shorten
 from flagrank.triage.feature_schema import FeatureSchema, show
 
 _RUN_CODE = {".h5", ".hdf5", ".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth"}
@@ -73,7 +73,12 @@ def _open_file(path: Path, schema: FeatureSchema, words: frozenset[str]) -> Outs
             "made. No server ever opens one: the package holds an ONNX graph.",
             stacklevel=4,
         )
-        loaded = load_keras().saving.load_model(path, compile=False, safe_mode=True)
+        try:
+            loaded = load_keras().saving.load_model(path, compile=False, safe_mode=True)
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingRefused(
+                f"{path} can't be loaded: {shorten(error)}. Build the model in your own program, and give it."
+            ) from error
         return open_keras_model(loaded, schema, words)
     reason = "can run any code of who made it" if path.suffix in _RUN_CODE else "is no .onnx or .keras file"
     raise TrainingRefused(
