@@ -1,86 +1,23 @@
-"""`/model`: publishing, promoting, rolling back, roles and deletion; what is refused, and why."""
+"""`/model`: publishing, promoting, rolling back, roles and deletion; refused losses."""
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from flagrank.triage.feature_schema import FeatureSchema, parse_schema
 from flagrank.triage.report import CONTEXT_FIELDS
+from tests.api.model_server import ZIP, Models
 from tests.api.problem_checks import check_problem
-from tests.api.running_server import JSON_TYPE, REPORT, Answer, RunningServer, running_server
+from tests.api.running_server import REPORT, running_server
 from tests.api.test_keys import make_key
 from tests.api.test_processes import DEFAULT, EXTRA
 from tests.packages import held_out, write_small_package, zip_small_package
 
-ZIP = {"Content-Type": "application/zip"}
-PATIENCE_SECONDS = 30
 FIELDS = ["name", "version", "role", "share", "sha256", "published_at", "metrics"]
 ROWS, POSITIVES = 600, 120
 LABELS = [1] * POSITIVES + [0] * (ROWS - POSITIVES)
-
-
-class Models:
-    """Short words for what tests do with the models of a server."""
-
-    def __init__(self, server: RunningServer, headers: dict[str, str] | None = None) -> None:
-        self.server = server
-        self.headers = headers or {}
-
-    def post(self, path: str, body: object = None) -> Answer:
-        content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        kind = {} if content is None else JSON_TYPE
-        return self.server.ask("POST", f"/model{path}", content or b"", kind | self.headers)
-
-    def publish(self, content: bytes) -> Answer:
-        return self.server.ask("POST", "/model", content, ZIP | self.headers)
-
-    def publish_new(self, notes: str, changed: dict[str, bytes] | None = None) -> int:
-        """Publish a package that is new by these notes; its version."""
-        answer = self.publish(zip_small_package((changed or {}) | {"notes.txt": notes.encode()}))
-        assert answer.status == 201, answer.body
-        version: int = answer.document["version"]
-        return version
-
-    def promote(self, version: int, **body: object) -> Answer:
-        return self.post(f"/{version}/promote", body or None)
-
-    def give_role(self, version: int, **body: object) -> Answer:
-        return self.post(f"/{version}/role", body)
-
-    def delete(self, version: object) -> Answer:
-        return self.server.ask("DELETE", f"/model/{version}", headers=self.headers)
-
-    def show(self, version: object) -> Answer:
-        return self.server.get(f"/model/{version}", self.headers)
-
-    def list(self) -> list[dict[str, Any]]:
-        models: list[dict[str, Any]] = self.server.get("/model", self.headers).document["models"]
-        return models
-
-    def roles(self) -> dict[int, str]:
-        return {model["version"]: model["role"] for model in self.list() if model["role"] != "none"}
-
-    def wait_for(self, version: int) -> None:
-        """Until this version serves."""
-        wait_until(lambda: self.predict([REPORT])["model"]["version"] == str(version))
-
-    def predict(self, reports: Sequence[object]) -> dict[str, Any]:
-        answer = self.server.predict(reports, self.headers)
-        assert answer.status == 200, answer.body
-        document: dict[str, Any] = answer.document
-        return document
-
-
-def wait_until(is_reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_reached():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -253,117 +190,6 @@ def test_a_schema_file_decides_what_fits(package: Path, tmp_path: Path) -> None:
         models.post("/rollback")
         models.wait_for(1)
         assert server.predict([REPORT | {"team": "a"}]).status == 200
-
-
-# What is wrong is said
-
-
-@pytest.mark.parametrize("version", ["0", "9", "99999999999999999999", "x", "-1", "1.5", "%31x", "9" * 5_000])
-def test_an_unknown_version_is_not_found(steady: Models, version: str) -> None:
-    ask = steady.server.ask
-    for answer in (
-        steady.show(version),
-        steady.delete(version),
-        steady.post(f"/{version}/promote"),
-        steady.post(f"/{version}/role", {"role": "shadow"}),
-        ask("HEAD", f"/model/{version}"),
-    ):
-        assert answer.status == 404
-    check_problem(steady.show(version), 404, "model_not_found")
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "code", "field"),
-    [
-        ("/1/role", None, 422, "invalid_body", "body"),
-        ("/1/role", {}, 422, "invalid_body", "body"),
-        ("/1/role", {"role": "champion"}, 422, "invalid_body", "body.role"),
-        ("/1/role", {"role": 1}, 422, "invalid_body", "body.role"),
-        ("/1/role", {"role": "challenger", "share": "0.1"}, 422, "invalid_body", "body.share"),
-        ("/1/role", {"role": "challenger", "share": 0}, 422, "change_refused", None),
-        ("/1/role", {"role": "challenger", "share": 1.01}, 422, "change_refused", None),
-        ("/1/role", {"role": "challenger", "share": -1}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "share": 0.1}, 422, "change_refused", None),
-        ("/1/role", {"role": "none", "share": 0.1}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "reason": ""}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "reason": "x" * 501}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "reason": "a\nb"}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "reason": "a\x00b"}, 422, "change_refused", None),
-        ("/1/role", {"role": "shadow", "more": 1}, 422, "invalid_body", "body"),
-        ("/1/promote", {"force": 1}, 422, "invalid_body", "body.force"),
-        ("/1/promote", {"force": True}, 422, "change_refused", None),
-        ("/1/promote", {"reason": ["x"]}, 422, "invalid_body", "body.reason"),
-        ("/1/promote", b'{"reason": "a", "reason": "b"}', 422, "invalid_body", "body.reason"),
-        ("/1/promote", [], 422, "invalid_body", "body"),
-        ("/1/promote", "x", 422, "invalid_body", "body"),
-        ("/1/promote", b"null", 422, "invalid_body", "body"),
-        ("/1/promote", b"{", 400, "malformed_body", None),
-        ("/1/promote", b"\xff", 400, "malformed_body", None),
-        ("/1/promote", b'{"force": NaN}', 400, "malformed_body", None),
-        ("/1/promote", b"[" * 100_000, 400, "malformed_body", None),
-        ("/rollback", {"force": True}, 422, "invalid_body", "body"),
-        ("/rollback", {"reason": 5}, 422, "invalid_body", "body.reason"),
-    ],
-)
-def test_a_wrong_body_is_named_and_changes_nothing(
-    steady: Models, path: str, body: object, *, status: int, code: str, field: str | None
-) -> None:
-    before = steady.list()
-    problem = check_problem(steady.post(path, body), status, code)
-    assert [error["path"] for error in problem["errors"]] == ([] if field is None else [field])
-    assert steady.list() == before
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/model"),
-        ("POST", "/model"),
-        ("GET", "/model/1"),
-        ("DELETE", "/model/1"),
-        ("POST", "/model/1/promote"),
-        ("POST", "/model/1/role"),
-        ("POST", "/model/rollback"),
-    ],
-)
-def test_a_query_is_refused(steady: Models, method: str, path: str) -> None:
-    answer = steady.server.ask(method, f"{path}?x=1", b"" if method == "POST" else None)
-    check_problem(answer, 422, "invalid_query")
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("/model", "GET, HEAD, POST"),
-        ("/model/1", "DELETE, GET, HEAD"),
-        ("/model/rollback", "POST"),
-        ("/model/1/promote", "POST"),
-        ("/model/1/role", "POST"),
-    ],
-)
-def test_other_methods_are_told_which_are_taken(steady: Models, path: str, allowed: str) -> None:
-    for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - set(allowed.split(", ")):
-        answer = steady.server.ask(method, path, b"" if method == "POST" else None)
-        check_problem(answer, 405, "method_not_allowed")
-        assert answer.headers["Allow"] == allowed
-
-
-def test_a_body_of_another_kind_is_refused(steady: Models) -> None:
-    content = zip_small_package()
-    for kind in (
-        "",
-        "application/json",
-        "multipart/form-data; boundary=x",
-        "application/zip; charset=latin-1",
-    ):
-        problem = check_problem(
-            steady.server.ask("POST", "/model", content, {"Content-Type": kind}),
-            415,
-            "unsupported_media_type",
-        )
-        assert "application/zip" in problem["detail"]
-    answer = steady.server.ask("POST", "/model/1/promote", b"{}", ZIP)
-    check_problem(answer, 415, "unsupported_media_type")
 
 
 # Keys

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.api.model_server import Models, wait_until
 from tests.api.problem_checks import check_problem
 from tests.api.running_server import JSON_TYPE, REPORT, running_server
-from tests.api.test_models import Models, wait_until, wider_schema
+from tests.api.test_models import wider_schema
 from tests.contracts.test_scorer import make_picky_graph
 from tests.hostile.graphs import (
     FIRST,

@@ -157,9 +157,8 @@ def test_what_a_submission_may_say_is_documented_and_no_other() -> None:
 def test_every_route_is_documented_and_no_other() -> None:
     table = HTTP.read_text().partition("\nA route that answers GET")[0]
     documented = {code for row in read_rows(table) for code in read_codes(row[0])}
-    paths = create_application({}, lambda: load_schema(None), DEFAULT_POLICY.severities, list).openapi()[
-        "paths"
-    ]
+    application = create_application({}, lambda: load_schema(None), DEFAULT_POLICY.severities, list, list)
+    paths = application.openapi()["paths"]
     described = {
         f"{method.upper()} {path.replace('{task_id}', '<id>')}" for path in paths for method in paths[path]
     }

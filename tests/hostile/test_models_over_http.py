@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 
 from flagrank.scoring.package import MANIFEST, REQUIRED_FILES
 from flagrank.storage.engine import embedded_url
+from tests.api.model_server import Models, wait_until
 from tests.api.problem_checks import check_problem
 from tests.api.running_server import REPORT, RunningServer, running_server
-from tests.api.test_models import Models, wait_until
 from tests.hostile.graphs import FIRST, build_memory_bomb, build_scores, build_with_external_data, node
 from tests.packages import write_small_package, zip_small_package
 

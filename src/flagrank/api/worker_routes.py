@@ -9,7 +9,7 @@ from flagrank.api.problems import HttpProblem
 from flagrank.api.reply import JsonRoute, Reply
 
 _ALIVE = Reply(Heartbeat().model_dump_json().encode())
-_READY = Reply(Readiness().model_dump_json().encode())
+_READY = Reply(Readiness(status="ready").model_dump_json(exclude_none=True).encode())
 
 
 def make_health_routes(find_reasons: Callable[[], Sequence[str]]) -> Mapping[tuple[str, str], ASGIApp]:
