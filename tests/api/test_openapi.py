@@ -1,6 +1,7 @@
 """The OpenAPI document: what it promises holds over HTTP, and a reader finds in it what API.md says."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -154,6 +155,16 @@ def test_the_examples_of_problems_are_what_is_answered(
         example = responses[status]["content"]["application/problem+json"]["example"]
         problem = check_problem(answer, int(status), example["code"])
         assert problem | {"request_id": example["request_id"]} == example
+
+
+def test_the_example_of_an_explanation_adds_up(document: dict[str, Any]) -> None:
+    prediction = document["components"]["schemas"]["Prediction"]
+    assert set(prediction["properties"]) - {"challenger"} == set(prediction["examples"][0])
+    example = prediction["examples"][0]
+    for score, explanation in zip(example["scores"], example["explanations"], strict=True):
+        total = explanation["base_value"] + sum(explanation["contributions"].values())
+        assert total == pytest.approx(math.log(score / (1 - score)), abs=1e-3)
+        assert list(explanation["contributions"]) == [*REPORT, "lifetime_matches_created"]
 
 
 def test_every_response_is_described_with_its_request_id(document: dict[str, Any]) -> None:

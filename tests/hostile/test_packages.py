@@ -195,6 +195,32 @@ def test_a_manifest_that_breaks_a_rule_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("feature", "fingerprint"),
+    [
+        ("popularity", None),
+        ("no feature", {"edges": [], "shares": [1.0], "null_rate": 0}),
+        ("popularity", {"edges": [], "shares": [], "null_rate": 0}),
+        ("popularity", {"edges": [1.0], "shares": [1.0], "null_rate": 0}),
+        ("popularity", {"edges": [2.0, 1.0], "shares": [0.5, 0.25, 0.25], "null_rate": 0}),
+        ("popularity", {"edges": [1.0, 1.0], "shares": [0.5, 0.25, 0.25], "null_rate": 0}),
+        ("score", {"edges": [0.5], "shares": [1.0], "null_rate": 0}),
+    ],
+)
+def test_a_fingerprint_without_a_share_for_each_bin_is_refused(
+    feature: str, fingerprint: dict[str, Any] | None, package: Path
+) -> None:
+    training = json.loads((package / MANIFEST).read_bytes())["training"]
+    if feature == "score":
+        training["score"] = fingerprint
+    elif fingerprint is None:
+        del training["features"][feature]
+    else:
+        training["features"][feature] = fingerprint
+    rewrite_manifest(package, training=training)
+    assert "its training fingerprint does not have each feature's bins and shares" in refuse(package)
+
+
+@pytest.mark.parametrize(
     "name", ["../secret", "/etc/passwd", "a/b", "..", ".hidden", "a\\b", "a\0b", "x" * 101]
 )
 def test_a_manifest_that_names_a_file_elsewhere_is_refused_and_nothing_is_read(

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from flagrank.api.guard import HEALTH_PATHS
 from flagrank.api.model_description import SCHEMAS as MODEL_SCHEMAS
 from flagrank.api.model_description import describe_model_paths
+from flagrank.api.prediction_description import PREDICTION, describe_prediction
 from flagrank.api.problems import (
     encode_problem,
     make_encoding_problem,
@@ -21,8 +22,8 @@ from flagrank.api.problems import (
     make_timeout_problem,
 )
 from flagrank.api.report_description import JsonSchema, describe_report, make_example
-from flagrank.api.task_description import CHALLENGER_PART, describe_task_paths
 from flagrank.api.task_description import SCHEMAS as TASK_SCHEMAS
+from flagrank.api.task_description import describe_task_paths
 from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.report import MAX_REPORTS
@@ -57,7 +58,7 @@ def describe_application(
     request = _describe_request(schema, reasons)
     problems = _describe_problems(ReportDecoder(schema, reasons), make_example(schema))
     document["paths"] = {
-        "/prediction": {"post": _describe_prediction(request, problems)},
+        "/prediction": {"post": describe_prediction(request, problems)},
         **describe_task_paths(request, problems, describe_problem),
         **describe_model_paths(problems, describe_problem),
         **document["paths"],
@@ -65,7 +66,7 @@ def describe_application(
     }
     schemas = {
         "Report": describe_report(schema, reasons),
-        "Prediction": _PREDICTION,
+        "Prediction": PREDICTION,
         **TASK_SCHEMAS,
         **MODEL_SCHEMAS,
         "Problem": _PROBLEM,
@@ -110,26 +111,6 @@ def _describe_request(schema: FeatureSchema, reasons: Collection[str]) -> JsonSc
     return {"required": True, "content": {"application/json": {"schema": reports, "examples": examples}}}
 
 
-def _describe_prediction(request: JsonSchema, problems: dict[str, JsonSchema]) -> JsonSchema:
-    prediction = {"schema": {"$ref": "#/components/schemas/Prediction"}, "example": _PREDICTION_EXAMPLE}
-    return {
-        "tags": ["scoring"],
-        "summary": "Score and rank reports now",
-        "description": f"Scores up to {MAX_REPORTS:,} reports and ranks them by expected harm. "
-        "Nothing is stored. "
-        "The answer for a report does not depend on what else is in the request.",
-        "operationId": "predict_now",
-        "requestBody": request,
-        "responses": {
-            "200": {
-                "description": "Scores, priorities and the ranking.",
-                "content": {"application/json": prediction},
-            },
-            **problems,
-        },
-    }
-
-
 def _describe_metrics(problems: dict[str, JsonSchema]) -> JsonSchema:
     example = "# TYPE flagrank_ready gauge\nflagrank_ready 1.0\n"
     text = {"schema": {"type": "string"}, "example": example}
@@ -155,7 +136,7 @@ def _describe_problems(decoder: ReportDecoder, report: JsonSchema) -> dict[str, 
         (408, "The request was not whole in time.", make_timeout_problem(30)),
         (413, "The body is larger than the limit.", make_size_problem(32 * 2**20)),
         (415, "The body is not JSON in UTF-8 by its Content-Type, or compressed.", make_encoding_problem()),
-        (422, "A field breaks its rule; `errors` names up to 20, by path.", invalid),
+        (422, "A field or a query value breaks its rule; `errors` names up to 20, by path.", invalid),
         (503, "No model is loaded.", make_no_model_problem()),
     ]
     return {str(status): describe_problem(text, error) for status, text, error in problems}
@@ -168,46 +149,6 @@ def _refuse(decoder: ReportDecoder, body: str) -> FlagrankError:
         return error
     raise AssertionError(body)
 
-
-_PREDICTION_EXAMPLE = {
-    "model": {"name": "report-priority", "version": "3"},
-    "scores": [0.0127, 0.8312],
-    "priorities": [0.0254, 45.71],
-    "ranking": [1, 0],
-    "policy": "default@1",
-}
-
-_PREDICTION: JsonSchema = {
-    "type": "object",
-    "title": "Prediction",
-    "required": list(_PREDICTION_EXAMPLE),
-    "properties": {
-        "model": {
-            "type": "object",
-            "description": "which model scored; outside a registry `sha256:` and 12 digits",
-            "required": ["name", "version"],
-            "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
-        },
-        "scores": {
-            "type": "array",
-            "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-            "description": "calibrated chances that a report deserves action, in the order sent",
-        },
-        "priorities": {
-            "type": "array",
-            "items": {"type": "number", "minimum": 0},
-            "description": "expected harm, score x severity x (1 + exposure) ^ 0.7, in the order sent",
-        },
-        "ranking": {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 0},
-            "description": "indices of the reports, highest priority first; ties keep the order sent",
-        },
-        "policy": {"type": "string", "description": "name and version of the policy that ranked"},
-        "challenger": CHALLENGER_PART,
-    },
-    "examples": [_PREDICTION_EXAMPLE],
-}
 
 _PROBLEM: JsonSchema = {
     "type": "object",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from prometheus_client.parser import text_string_to_metric_families
 
 from flagrank.telemetry import Metrics, Readings, Slots, render_metrics
+from flagrank.triage.drift import Drift, FeatureDrift, WindowDrift
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import TaskCounts, TaskStatus
 
@@ -94,6 +95,23 @@ def test_a_worker_is_counted_by_how_it_learns_of_work() -> None:
         samples = scrape(metrics)
         modes = ("listening", "polling")
         assert tuple(find(samples, "flagrank_workers", mode=mode) for mode in modes) == shown
+
+
+def test_drift_is_shown_by_feature_and_window() -> None:
+    hour = WindowDrift(500, {"a": FeatureDrift(0.3, 0.125), "b": FeatureDrift(None, 1.0)}, 0.2)
+    drift = Drift({"1h": hour, "24h": WindowDrift(7)}, {"a": 0.0, "b": 0.5})
+    samples = scrape(Metrics(), Readings(is_ready=True, model=None, counts=None, drift=drift))
+    shown = {sample: value for sample, value in samples.items() if sample[0].startswith("flagrank_drift")}
+    assert shown == {
+        ("flagrank_drift_reports", (("window", "1h"),)): 500,
+        ("flagrank_drift_reports", (("window", "24h"),)): 7,
+        ("flagrank_drift_score_psi", (("window", "1h"),)): 0.2,
+        ("flagrank_drift_psi", (("feature", "a"), ("window", "1h"))): 0.3,
+        ("flagrank_drift_missing_share", (("feature", "a"), ("window", "1h"))): 0.125,
+        ("flagrank_drift_missing_share", (("feature", "b"), ("window", "1h"))): 1,
+        ("flagrank_drift_trained_missing_share", (("feature", "a"),)): 0,
+        ("flagrank_drift_trained_missing_share", (("feature", "b"),)): 0.5,
+    }
 
 
 def test_openmetrics_is_given_where_it_is_asked_for() -> None:
