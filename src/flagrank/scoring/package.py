@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -234,7 +235,18 @@ def _decode_manifest(encoded: bytes, source: str) -> Manifest:
         check_schema(manifest.schema, place, CONTEXT_FIELDS)
     except SchemaRefused as error:
         raise PackageRefused(error.detail) from error
+    training = manifest.training
+    if set(training.features) != set(manifest.schema.names) or not all(
+        map(_is_whole, (training.score, *training.features.values()))
+    ):
+        raise _refuse_content(place, "its training fingerprint does not have each feature's bins and shares")
     return manifest
+
+
+def _is_whole(fingerprint: Fingerprint) -> bool:
+    """Whether the edges rise, and each bin has a share."""
+    edges = fingerprint.edges
+    return len(fingerprint.shares) == len(edges) + 1 and all(low < high for low, high in pairwise(edges))
 
 
 def _read_hashed_files(read: _Read, hashes: Mapping[str, str], source: str) -> dict[str, bytes]:

@@ -113,7 +113,8 @@ class ApiProcess:
         def read() -> Readings:
             served = serving.find()
             model = served.scorer.model if served else None
-            return Readings(is_ready=not find_reasons(), model=model, counts=watch.counts)
+            drift = self._models.read_drift()
+            return Readings(is_ready=not find_reasons(), model=model, counts=watch.counts, drift=drift)
 
         routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
         return Entrance(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from flagrank.scoring.batch_scorer import SessionScorer
+from flagrank.scoring.drift import DriftWatch
 from flagrank.scoring.package import unpack_package
 from flagrank.scoring.verification import open_session, rows_to_matrix
 from flagrank.service.checked_packages import CheckedPackages
@@ -16,6 +17,7 @@ from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.telemetry import ModelMetrics, get_logger
+from flagrank.triage.drift import Drift
 from flagrank.triage.errors import FlagrankError, StoreUnavailable
 from flagrank.triage.lineup import Challenger, Lineup
 from flagrank.triage.model_registry import ActiveModels, ModelRegistry, PublishedModel
@@ -30,7 +32,7 @@ LoadedLineup = Lineup[SessionScorer]
 
 
 def load_published(
-    registry: ModelRegistry, published: PublishedModel, checked: CheckedPackages
+    registry: ModelRegistry, published: PublishedModel, checked: CheckedPackages, drift: DriftWatch
 ) -> SessionScorer:
     """Read a published package from the database, verify, load and warm it. Blocks for about a second.
 
@@ -45,18 +47,20 @@ def load_published(
         package.manifest.schema,
         open_session(package),
         background=rows_to_matrix(package.background.rows),
+        observe=drift.watch(identity, package.manifest),
     )
 
 
 @contextmanager
 def watch_models(
-    database: Database, checked: CheckedPackages, metrics: ModelMetrics
+    database: Database, checked: CheckedPackages, metrics: ModelMetrics, drift: DriftWatch
 ) -> Iterator["ChampionWatch"]:
     """The models of a database, followed."""
     registry = StoredModelRegistry(database)
     with (
+        drift,
         ShadowScoring(registry, StoredShadowLog(database), checked, metrics) as shadow,
-        ChampionWatch(registry, checked, shadow, metrics) as watch,
+        ChampionWatch(registry, checked, shadow, metrics, drift) as watch,
     ):
         yield watch
 
@@ -73,11 +77,13 @@ class ChampionWatch:
         checked: CheckedPackages,
         shadow: ShadowScoring,
         metrics: ModelMetrics,
+        drift: DriftWatch,
     ) -> None:
         self._registry = registry
         self._checked = checked
         self._shadow = shadow
         self._metrics = metrics
+        self._drift = drift
         self._lineup: LoadedLineup | None = None
         self._seen: ActiveModels | None = None
         self._loaded: dict[int, SessionScorer] = {}
@@ -107,6 +113,10 @@ class ChampionWatch:
             return None
         refusal = self._refusals.get(seen.champion.version)
         return None if refusal is None else refusal[1]
+
+    def read_drift(self) -> Drift | None:
+        """How far what the champion scores has moved from its training data; None without a champion."""
+        return self._drift.read()
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
@@ -145,6 +155,8 @@ class ChampionWatch:
         self._loaded = {
             int(scorer.model.version): scorer for scorer in (champion, challenger) if scorer is not None
         }
+        if champion is not None:
+            self._drift.follow(champion.model, [scorer.model for scorer in self._loaded.values()])
         self._seen = active
 
     def _find(self, role: str, published: PublishedModel | None) -> SessionScorer | None:
@@ -156,7 +168,7 @@ class ChampionWatch:
         if version in self._loaded or time.monotonic() < until:
             return self._loaded.get(version)
         try:
-            scorer = load_published(self._registry, published, self._checked)
+            scorer = load_published(self._registry, published, self._checked, self._drift)
         except FlagrankError as error:
             log.warning(
                 "model_refused", role=role, code=error.code, model_version=version, sentence=error.detail

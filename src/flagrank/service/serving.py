@@ -17,14 +17,14 @@ from flagrank.service.operator import find_user
 from flagrank.service.promotion import CheckedRegistry
 from flagrank.service.publication import publish_package
 from flagrank.service.server import describe_address, listen
-from flagrank.service.shared_counts import create_counts, open_metrics
+from flagrank.service.shared_counts import create_counts, open_drift, open_metrics
 from flagrank.service.store import opened_store
 from flagrank.service.supervision import Children, Keeper
 from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.telemetry import Metrics, configure_logs, get_logger
+from flagrank.telemetry import configure_logs, get_logger
 from flagrank.triage.audit import Change
 from flagrank.triage.errors import ModelConflict
 from flagrank.triage.feature_schema import check_serves
@@ -74,8 +74,7 @@ def serve(
             announce(describe_address(listener), model)
 
         if settings.processes == 1:
-            metrics = open_metrics(folder, 0)
-            with ready_api(settings, database, folder, schema_file, metrics) as (api, model):
+            with ready_api(settings, database, folder, schema_file, row=0) as (api, model):
                 api.run(listener, lambda: start(model))
         else:
             children = Children(order, listener)
@@ -84,7 +83,7 @@ def serve(
 
 @contextmanager
 def ready_api(
-    settings: Settings, database: Database, folder: Path, schema_file: Path | None, metrics: Metrics
+    settings: Settings, database: Database, folder: Path, schema_file: Path | None, *, row: int
 ) -> Iterator[tuple[ApiProcess, ModelIdentity | None]]:
     """An api process with the champion loaded, and which one that is.
 
@@ -92,7 +91,8 @@ def ready_api(
     """
     schema = load_schema(schema_file) if schema_file else None
     checked = CheckedPackages(folder)
-    with watch_models(database, checked, metrics.models) as watch:
+    metrics, drift = open_metrics(folder, row), open_drift(folder, row)
+    with watch_models(database, checked, metrics.models, drift) as watch:
         lineup = watch.find_lineup()
         if schema and lineup:
             check_serves(schema, lineup.champion.schema, str(schema_file))
@@ -107,11 +107,10 @@ def run_api_child(order: Order, parent: ParentWatch) -> None:
     """Answer HTTP on an inherited listener, as one of several processes. Blocks."""
     schema_file = Path(order.schema_file) if order.schema_file else None
     folder = Path(order.folder)
-    metrics = open_metrics(folder, order.row)
     with (
         socket(fileno=order.listener) as listener,
         opened_store(order.settings) as database,
-        ready_api(order.settings, database, folder, schema_file, metrics) as (api, _),
+        ready_api(order.settings, database, folder, schema_file, row=order.row) as (api, _),
     ):
 
         def tell() -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from flagrank.scoring.drift import DriftWatch
 from flagrank.service.champion import watch_models
 from flagrank.service.checked_packages import CheckedPackages, no_packages_checked
 from flagrank.service.child_process import Order, ParentWatch
-from flagrank.service.shared_counts import open_metrics
+from flagrank.service.shared_counts import open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings
@@ -43,7 +44,15 @@ def run_worker_alone(settings: Settings, announce: Callable[[], None]) -> None:
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
     with no_packages_checked() as checked, opened_store(settings) as database:
-        run_worker(database, Metrics(), read_rules(settings), checked, stop, when_started=announce)
+        run_worker(
+            database,
+            Metrics(),
+            read_rules(settings),
+            checked,
+            stop,
+            drift=DriftWatch(),
+            when_started=announce,
+        )
 
 
 def run_worker_child(order: Order, parent: ParentWatch) -> None:
@@ -59,6 +68,7 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
             rules,
             CheckedPackages(folder),
             stop,
+            drift=open_drift(folder, order.row),
             when_started=lambda: parent.call(stop.note),
         )
 
@@ -70,6 +80,7 @@ def run_worker(
     checked: CheckedPackages,
     stop: StopSignal,
     *,
+    drift: DriftWatch,
     when_started: Callable[[], None],
 ) -> None:
     """Work on the tasks of a database until told to stop; from the main thread. Blocks.
@@ -82,7 +93,7 @@ def run_worker(
     with ExitStack() as stack:
         wake_ups = choose_wake_ups(database)
         stack.enter_context(wake_ups)
-        watch = stack.enter_context(watch_models(database, checked, metrics.models))
+        watch = stack.enter_context(watch_models(database, checked, metrics.models, drift))
         worker = Worker(
             StoredTaskClaims(database),
             StoredTaskRetention(database),

@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from flagrank.telemetry.metrics import Metrics
+from flagrank.triage.drift import Drift
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import TaskCounts
 
@@ -23,6 +24,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelIdentity | None
     counts: TaskCounts | None  # None where the store does not answer
     oldest_snapshot_seconds: float | None = None  # None where the store has no such thing
+    drift: Drift | None = None  # None where no model scores
 
 
 class Exposition(msgspec.Struct, frozen=True):
@@ -76,6 +78,8 @@ class _Scrape(Collector):
             labels = {"name": readings.model.name, "version": readings.model.version}
             yield _gauge("flagrank_model_info", "The model that scores.", labels, 1)
         yield from _describe_store(readings)
+        if readings.drift:
+            yield from _describe_drift(readings.drift)
 
 
 def _describe_store(readings: Readings) -> Iterator[Metric]:
@@ -93,6 +97,39 @@ def _describe_store(readings: Readings) -> Iterator[Metric]:
         yield _gauge(
             "flagrank_database_oldest_snapshot_seconds", meaning, {}, readings.oldest_snapshot_seconds
         )
+
+
+def _describe_drift(drift: Drift) -> Iterator[Metric]:
+    reports = GaugeMetricFamily(
+        "flagrank_drift_reports", "Reports that a window of drift has counted.", labels=["window"]
+    )
+    score = GaugeMetricFamily(
+        "flagrank_drift_score_psi",
+        "Population stability index of the scores, against those of training.",
+        labels=["window"],
+    )
+    index = GaugeMetricFamily(
+        "flagrank_drift_psi",
+        "Population stability index of a feature's known values, against the training data.",
+        labels=["feature", "window"],
+    )
+    missing = GaugeMetricFamily(
+        "flagrank_drift_missing_share", "Share of reports without a value.", labels=["feature", "window"]
+    )
+    trained = GaugeMetricFamily(
+        "flagrank_drift_trained_missing_share", "Share of training rows without a value.", labels=["feature"]
+    )
+    for window, measured in drift.windows.items():
+        reports.add_metric([window], measured.reports)
+        if measured.score_index is not None:
+            score.add_metric([window], measured.score_index)
+        for name, feature in measured.features.items():
+            missing.add_metric([name, window], feature.missing_share)
+            if feature.index is not None:
+                index.add_metric([name, window], feature.index)
+    for name, share in drift.trained_missing.items():
+        trained.add_metric([name], share)
+    yield from (reports, score, index, missing, trained)
 
 
 def _gauge(name: str, meaning: str, labels: Mapping[str, str], value: float) -> Metric:

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from flagrank.api.prediction import LOOP_BYTES, PredictionRoute
+from flagrank.api.prediction import LOOP_BYTES, MOST_EXPLAINED, PredictionRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.serving import Serving
-from flagrank.triage.errors import PackageRefused
+from flagrank.triage.errors import ExplanationRefused, PackageRefused
+from flagrank.triage.explanation import Explanation
 from flagrank.triage.feature_schema import parse_schema
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity, Scorer
@@ -43,6 +46,27 @@ class RememberingScorer:
         return [0.5] * len(reports)
 
 
+class PatientExplainer:
+    """Explains a report by the score that it was given, once it may; two reports at most."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.explained = 0
+
+    def check_explainable(self, count: int) -> None:
+        """Refuse more than two."""
+        if count > 2:
+            raise ExplanationRefused("These are too many. Send at most 2.")
+
+    def explain(self, report: Report, score: float) -> Explanation:
+        """Explain."""
+        del report
+        assert self.may_go_on.wait(20)
+        self.explained += 1
+        return Explanation(score, {}, f"number {self.explained}")
+
+
 class FailingScorer(RememberingScorer):
     """Fails as a model does that breaks on some rows."""
 
@@ -52,10 +76,30 @@ class FailingScorer(RememberingScorer):
         raise PackageRefused("model.onnx fails on valid rows: secret path. Export the model again.")
 
 
+@contextmanager
+def _opened_route(scorer: Scorer | None, explainer: PatientExplainer) -> Iterator[PredictionRoute]:
+    with ThreadPoolExecutor(1) as executor, ThreadPoolExecutor(1) as explaining:
+        decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
+        serving = Serving(scorer, SCHEMA, decoder, explainer) if scorer else None
+        yield PredictionRoute(lambda: serving, DEFAULT_POLICY, BodyReader(LIMIT), executor, explaining)
+
+
 def _ask(
     scorer: Scorer | None, *pieces: bytes, headers: dict[bytes, bytes] | None = None, is_gone: bool = False
 ) -> list[dict[str, Any]]:
     """What the route sends for a body that comes in pieces."""
+    with _opened_route(scorer, PatientExplainer()) as route:
+        return asyncio.run(_ask_route(route, pieces, headers=headers, is_gone=is_gone))
+
+
+async def _ask_route(
+    route: PredictionRoute,
+    pieces: Sequence[bytes],
+    query: bytes = b"",
+    *,
+    headers: dict[bytes, bytes] | None = None,
+    is_gone: bool = False,
+) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     messages[-1]["more_body"] = is_gone
@@ -68,15 +112,11 @@ def _ask(
         sent.append(message)
 
     state = {"request_id": "r", "headers": JSON_HEADERS if headers is None else headers}
-    scope = {"type": "http", "method": "POST", "path": "/prediction", "query_string": b"", "state": state}
-    with ThreadPoolExecutor(1) as executor:
-        decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
-        serving = Serving(scorer, SCHEMA, decoder) if scorer else None
-        route = PredictionRoute(lambda: serving, DEFAULT_POLICY, BodyReader(LIMIT), executor)
-        try:
-            asyncio.run(route(scope, receive, send))
-        except PackageRefused:
-            sent.append({"raised": True})
+    scope = {"type": "http", "method": "POST", "path": "/prediction", "query_string": query, "state": state}
+    try:
+        await route(scope, receive, send)
+    except PackageRefused:
+        sent.append({"raised": True})
     return sent
 
 
@@ -139,3 +179,105 @@ def test_a_body_that_turns_out_too_long_is_refused() -> None:
     half = b" " * (LIMIT // 2)
     start, _ = _ask(RememberingScorer(), half, half, b" ")
     assert start["status"] == 413
+
+
+EXPLAIN = b"explain=true"
+ONE, TWO, THREE = (json.dumps([REPORT] * count).encode() for count in (1, 2, 3))
+
+
+def test_explanations_are_given_in_the_order_sent() -> None:
+    with _opened_route(RememberingScorer(), PatientExplainer()) as route:
+        _, answer = asyncio.run(_ask_route(route, [TWO], EXPLAIN))
+    explanations = json.loads(answer["body"])["explanations"]
+    assert explanations == [
+        {"base_value": 0.5, "contributions": {}, "sentence": f"number {number}"} for number in (1, 2)
+    ]
+
+
+def test_what_can_t_be_explained_is_not_scored() -> None:
+    scorer = RememberingScorer()
+    with _opened_route(scorer, PatientExplainer()) as route:
+        start, answer = asyncio.run(_ask_route(route, [THREE], EXPLAIN))
+    assert start["status"] == 422
+    assert json.loads(answer["body"])["code"] == "explanation_refused"
+    assert scorer.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (b"explain=yes", 'query.explain is "yes"; expected true, false.'),
+        (b"explain=True", 'query.explain is "True"; expected true, false.'),
+        (b"explain=", 'query.explain is ""; expected true, false.'),
+        (b"explain", 'query.explain is ""; expected true, false.'),
+        (b"explain=true&explain=true", "query.explain is given twice. Give it once."),
+        (b"explain=%00" + b"x" * 60, f'query.explain is "?{"x" * 39} [...]"; expected true, false.'),
+    ],
+)
+def test_a_bad_value_of_explain_is_refused_before_the_body_is_read(query: bytes, said: str) -> None:
+    with _opened_route(RememberingScorer(), PatientExplainer()) as route:
+        start, answer = asyncio.run(_ask_route(route, [b"["], query, headers={}))
+    assert start["status"] == 422
+    problem = json.loads(answer["body"])
+    assert problem["code"] == "invalid_query"
+    assert problem["errors"] == [{"path": "query.explain", "detail": said}]
+
+
+@pytest.mark.parametrize(
+    ("query", "is_explained"),
+    [
+        (b"", False),
+        (b"explain=false", False),
+        (b"explained=1&Explain=true&x=%FF&x=%zz&&=&;", False),
+        (b"x=%FF&expl%61in=tru%65", True),
+        (b"&".join([b"x=1"] * 5_000) + b"&explain=true", True),
+    ],
+)
+def test_other_names_of_the_query_are_passed_over(query: bytes, is_explained: bool) -> None:  # noqa: FBT001
+    with _opened_route(RememberingScorer(), PatientExplainer()) as route:
+        start, answer = asyncio.run(_ask_route(route, [ONE], query))
+    assert start["status"] == 200
+    assert ("explanations" in json.loads(answer["body"])) is is_explained
+
+
+def test_while_scores_are_explained_others_are_scored() -> None:
+    explainer = PatientExplainer()
+    explainer.may_go_on.clear()
+
+    async def ask(route: PredictionRoute) -> list[dict[str, Any]]:
+        explained = asyncio.create_task(_ask_route(route, [TWO], EXPLAIN))
+        for _ in range(20):
+            start, _ = await _ask_route(route, [ONE])
+            assert start["status"] == 200
+        assert not explained.done()
+        explainer.may_go_on.set()
+        return await explained
+
+    with _opened_route(RememberingScorer(), explainer) as route:
+        assert asyncio.run(ask(route))[0]["status"] == 200
+
+
+def test_requests_to_explain_take_turns_and_too_many_are_sent_away() -> None:
+    explainer = PatientExplainer()
+    explainer.may_go_on.clear()
+
+    async def ask(route: PredictionRoute) -> list[list[dict[str, Any]]]:
+        waiting = [asyncio.create_task(_ask_route(route, [TWO], EXPLAIN)) for _ in range(MOST_EXPLAINED)]
+        await asyncio.sleep(0.2)  # all have their scores and wait for explanations
+        start, answer = await _ask_route(route, [ONE], EXPLAIN)
+        assert start["status"] == 503
+        assert (b"retry-after", b"5") in start["headers"]
+        assert json.loads(answer["body"])["code"] == "explaining_busy"
+        explainer.may_go_on.set()
+        answered = await asyncio.gather(*waiting)
+        assert (await _ask_route(route, [ONE], EXPLAIN))[0]["status"] == 200
+        return answered
+
+    with _opened_route(RememberingScorer(), explainer) as route:
+        answered = asyncio.run(ask(route))
+    numbers = [
+        [one["sentence"] for one in json.loads(answer["body"])["explanations"]] for _, answer in answered
+    ]
+    first, second = zip(*numbers, strict=True)
+    assert sorted(first) == sorted(f"number {number + 1}" for number in range(MOST_EXPLAINED))
+    assert not set(first) & set(second)  # nobody's second report came before everybody's first
