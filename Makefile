@@ -57,6 +57,7 @@ model: setup
 
 lock: setup
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group test -o requirements/all.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra files --extra postgres --extra train --group test -c requirements/all.txt -o requirements/quick.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group build -c requirements/all.txt -o requirements/serve.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group build -c requirements/all.txt -o requirements/build.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra postgres -c requirements/all.txt -o requirements/container.txt

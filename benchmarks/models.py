@@ -13,10 +13,10 @@ from benchmarks.rows import simulated_columns
 from benchmarks.tables import progress
 from flagrank.scoring.columns import ColumnEncoder, Matrix
 from flagrank.settings import load_schema
-from flagrank.training.calibration import Calibration, apply_calibration
-from flagrank.training.conversion import convert_trees
-from flagrank.training.fitting import predict_margins
+from flagrank.training.calibration import AS_IT_IS, apply_calibration
+from flagrank.training.conversion import close_graph
 from flagrank.training.packaging import Ingredients, write_training_package
+from flagrank.training.trees import Trees
 
 TREES = 300
 DEPTH = 6
@@ -40,10 +40,10 @@ def make_served_model() -> ServedModel:
     labels = np.array(columns["actionable"], dtype=np.int8)
     classifier = XGBClassifier(n_estimators=TREES, max_depth=DEPTH, learning_rate=0.05, random_state=1)
     classifier.fit(data, labels)
-    calibration = Calibration(slope=1.0, intercept=0.0)
+    trees = Trees(classifier)
 
     def native(rows: Matrix) -> NDArray[np.float64]:
-        return apply_calibration(calibration, predict_margins(classifier, rows))
+        return apply_calibration(AS_IT_IS, trees.predict_margins(rows))
 
     made = ServedModel(BUILD / "native.ubj", BUILD / "package")
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -52,8 +52,9 @@ def make_served_model() -> ServedModel:
         name="benchmark",
         schema=schema,
         architecture="xgboost",
+        libraries=("xgboost-cpu",),
         target="actionable",
-        model=convert_trees(classifier, calibration),
+        model=close_graph(trees.draw(), AS_IT_IS),
         native=native,
         data=data,
         labels=labels,

@@ -35,6 +35,7 @@ def _make_parts(**changes: object) -> Ingredients:
         "name": "small",
         "schema": SCHEMA,
         "architecture": "xgboost",
+        "libraries": ("xgboost-cpu", "none-of-this-name"),
         "target": "actionable",
         "model": make_graph(3),
         "native": score_natively,
@@ -60,6 +61,8 @@ def test_a_package_holds_what_is_known_of_the_training_data(tmp_path: Path) -> N
     assert sum(training.features["kind"].shares) == pytest.approx(1)
     assert len(training.features["length"].edges) == 9
     assert all(0.05 < share < 0.15 for share in training.features["length"].shares)
+    assert {"flagrank", "onnxruntime", "xgboost-cpu"} <= set(package.manifest.libraries)
+    assert "none-of-this-name" not in package.manifest.libraries
     assert len(package.background.rows) == 64
     assert len(package.held_out.digests) == len(package.held_out.scores) == 500
     np.testing.assert_allclose(

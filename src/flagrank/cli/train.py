@@ -20,6 +20,7 @@ class Architecture(StrEnum):
     """What can be trained."""
 
     XGBOOST = "xgboost"
+    KERAS = "keras"
 
 
 Out = Annotated[
@@ -69,6 +70,11 @@ def train(
         from flagrank.training.experiment import Examples, Plan
         from flagrank.training.experiment import train as run
         from flagrank.training.packaging import check_place
+    if architecture is Architecture.KERAS:
+        with needs_extra("tensorflow"):
+            from flagrank.training.keras_library import load_keras
+
+            load_keras()
     from flagrank.files import read_table
     from flagrank.settings import load_schema, read_build_time
 
@@ -88,8 +94,9 @@ def train(
     with show_progress("Reading", "rows") as on_rows:
         table = read_table(data, features, target=target, group=group, time=time, progress=on_rows)
     examples = Examples(features=table.features, labels=table.labels, groups=table.groups, times=table.times)
-    with show_progress("Training", "trees") as on_trees:
-        outcome = run(plan, examples, out, on_trees)
+    rounds = "epochs" if architecture is Architecture.KERAS else "trees"
+    with show_progress("Training", rounds) as on_rounds:
+        outcome = run(plan, examples, out, on_rounds)
     if as_json:
         print_json(
             msgspec.to_builtins(outcome.metrics)

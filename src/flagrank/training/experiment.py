@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import msgspec
 import numpy as np
@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from flagrank.scoring.columns import ColumnEncoder, Matrix
 from flagrank.scoring.session import ModelSession
 from flagrank.training.calibration import apply_calibration
-from flagrank.training.conversion import convert_trees, find_thresholds
-from flagrank.training.fitting import Fitted, fit_model, predict_margins
+from flagrank.training.conversion import close_graph
+from flagrank.training.fitting import Fitted, Learner, fit_model
 from flagrank.training.metrics import Metrics, measure
 from flagrank.training.packaging import Ingredients, check_place, write_training_package
 from flagrank.training.parity import PROBE_ROWS, NativeScorer, check_parity, make_probe_rows
-from flagrank.training.report import Findings, make_report
+from flagrank.training.report import Findings, Rounds, make_report
 from flagrank.training.split import Split, find_entities, split_by_draw, split_by_time
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.ports import ModelIdentity
 
-Architecture = Literal["xgboost"]
+Architecture = Literal["xgboost", "keras"]
+
+_LIBRARIES: dict[Architecture, tuple[str, ...]] = {
+    "xgboost": ("onnxmltools", "scikit-learn", "xgboost", "xgboost-cpu"),
+    "keras": ("keras", "scikit-learn", "tensorflow", "tensorflow-cpu"),
+}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,7 @@ class _Made(msgspec.Struct, frozen=True):
 
     data: Matrix
     split: Split
+    learner: Learner
     fitted: Fitted
     model: bytes
     native: NativeScorer
@@ -86,6 +92,7 @@ def train(
         name=plan.name,
         schema=plan.schema,
         architecture=plan.architecture,
+        libraries=_LIBRARIES[plan.architecture],
         target=plan.target,
         model=made.model,
         native=made.native,
@@ -103,16 +110,33 @@ def train(
 def _make_model(plan: Plan, examples: Examples, on_progress: Callable[[int, int], None] | None) -> _Made:
     data = ColumnEncoder(plan.schema).encode_columns(examples.features)  # (n, f)
     split = _split(plan, examples, data)
+    learner = _find_learner(plan)
     threads = os.cpu_count() or 1
-    fitted = fit_model(data, examples.labels, split, seed=plan.seed, threads=threads, on_progress=on_progress)
-    model = convert_trees(fitted.classifier, fitted.calibration)
+    fitted = fit_model(
+        learner, (data, examples.labels), split, seed=plan.seed, threads=threads, on_progress=on_progress
+    )
+    model = close_graph(fitted.model.draw(), fitted.calibration)
 
     def score_natively(matrix: Matrix) -> NDArray[np.float64]:
-        return apply_calibration(fitted.calibration, predict_margins(fitted.classifier, matrix))
+        return apply_calibration(fitted.calibration, fitted.model.predict_margins(matrix))
 
-    probes = make_probe_rows(plan.schema, data, find_thresholds(fitted.classifier), plan.seed)
+    probes = make_probe_rows(plan.schema, data, fitted.model.find_thresholds(), plan.seed)
     difference = check_parity(score_natively, ModelSession(model, plan.schema.names), probes)
-    return _Made(data, split, fitted, model, score_natively, probes, difference)
+    return _Made(data, split, learner, fitted, model, score_natively, probes, difference)
+
+
+def _find_learner(plan: Plan) -> Learner:
+    match plan.architecture:
+        case "xgboost":
+            from flagrank.training.trees import TreeLearner
+
+            return TreeLearner()
+        case "keras":
+            from flagrank.training.network import NetworkLearner
+
+            return NetworkLearner(plan.schema)
+        case _:
+            assert_never(plan.architecture)
 
 
 def _gather_findings(
@@ -132,9 +156,11 @@ def _gather_findings(
         metrics=metrics,
         data=made.data,
         warnings=warnings,
-        importances=_share_gain(plan.schema, made.fitted),
-        curves=made.fitted.curves,
-        rounds=made.fitted.rounds,
+        importances=share_importance(
+            plan.schema, made.fitted.model.weigh_features(made.data, examples.labels)
+        ),
+        importance=made.learner.importance,
+        rounds=Rounds(made.learner.round_name, made.fitted.rounds, made.fitted.curves),
         calibration=made.fitted.calibration,
         parity_rows=PROBE_ROWS,
         parity_difference=made.difference,
@@ -191,8 +217,6 @@ def _describe_split(plan: Plan, examples: Examples, known: NDArray[np.bool_]) ->
     return f"{plan.folds} windows in time: {rows} were scored by a model fitted on earlier rows only."
 
 
-def _share_gain(schema: FeatureSchema, fitted: Fitted) -> dict[str, float]:
-    """The share of each feature in the loss that all splits of the final model saved."""
-    gains = fitted.classifier.get_booster().get_score(importance_type="total_gain")
-    shares = np.array([gains.get(f"f{column}", 0.0) for column in range(len(schema.feature))], np.float64)
-    return dict(zip(schema.names, (shares / (shares.sum() or 1.0)).tolist(), strict=True))
+def share_importance(schema: FeatureSchema, weights: NDArray[np.float64]) -> dict[str, float]:
+    """Weights of the features (f,), none negative, as shares of their sum by name."""
+    return dict(zip(schema.names, (weights / (weights.sum() or 1.0)).tolist(), strict=True))

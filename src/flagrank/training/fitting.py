@@ -1,43 +1,81 @@
-"""Fit XGBoost, choose its rounds, calibrate it, and judge it on rows that no part of it has seen."""
+"""Fit a model in rounds, choose how many, calibrate it, and judge it on rows that no part of it has seen."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from xgboost import XGBClassifier
-from xgboost.callback import TrainingCallback
+from onnx import ModelProto
 
+from flagrank.scoring.columns import Matrix
 from flagrank.training.calibration import Calibration, apply_calibration, fit_calibration
 from flagrank.training.split import Fold, Split
 
-MOST_ROUNDS = 400
-"""The trees of a fit while rounds are being chosen, so the most that a model has."""
-
-PARAMETERS: dict[str, float] = {
-    "max_depth": 4,
-    "learning_rate": 0.05,
-    "subsample": 0.8,
-    "min_child_weight": 3,
-}
-"""One choice for all data: tried on 300, 2,000, 15,000 and 60,000 rows."""
+Rows = tuple[Matrix, NDArray[np.int8]]
+"""Features (n, f), NaN where null, and 0/1 labels (n,)."""
 
 Progress = Callable[[int, int], None]
-"""Called with the trees grown and the trees to grow in all, from several threads, one call at a time."""
+"""Called with the rounds done and the rounds to do in all, from several threads, one call at a time."""
+
+
+class Model(Protocol):
+    """A model fitted in rounds, which can be asked as it was after any of them."""
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Log loss of the judged rows after each round."""
+
+    def predict_margins(self, features: Matrix, rounds: int | None = None) -> NDArray[np.float32]:
+        """The margins (n,) of features (n, f), as they were after so many rounds, or at the end."""
+
+    def draw(self) -> ModelProto:
+        """The body of its graph, from `features` to `margin`, as `training.conversion` takes it."""
+
+    def find_thresholds(self) -> dict[int, Matrix]:
+        """Values by column at and beside which native model and graph are most likely to part."""
+
+    def weigh_features(self, features: Matrix, labels: NDArray[np.int8]) -> NDArray[np.float64]:
+        """How much the model owes to each feature, (f,), in any unit."""
+
+
+class Learner(Protocol):
+    """An architecture: all that an experiment needs to know of XGBoost or Keras."""
+
+    @property
+    def most_rounds(self) -> int:
+        """The rounds of a fit while they are being chosen, so the most that a model has."""
+
+    @property
+    def round_name(self) -> str:
+        """What a round is, as one word: tree, epoch."""
+
+    @property
+    def importance(self) -> str:
+        """What `Model.weigh_features` measures, once divided by its sum: a phrase."""
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether several threads may fit at once."""
+
+    def fit(
+        self, seen: Rows, judged: Rows | None, *, rounds: int, seed: int, on_round: Callable[[], None]
+    ) -> Model:
+        """Fit on the rows seen; the same arguments give the same model, on any number of processors."""
 
 
 class Fitted(msgspec.Struct, frozen=True):
     """A model fitted on all rows, and what models without each row said of it."""
 
-    classifier: XGBClassifier
-    """Has exactly `rounds` trees: convert this, never its Booster."""
+    model: Model
+    """Has exactly `rounds` rounds."""
 
     rounds: int
     calibration: Calibration
     curves: NDArray[np.float64]
-    """Log loss of each fold's scored rows after each tree, (folds, MOST_ROUNDS)."""
+    """Log loss of each fold's scored rows after each round, (folds, most_rounds)."""
 
     margins: NDArray[np.float32]
     """Out-of-fold margins, (n,); NaN where a row is in no fold's scored rows."""
@@ -47,39 +85,39 @@ class Fitted(msgspec.Struct, frozen=True):
 
 
 def fit_model(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    learner: Learner,
+    rows: Rows,
     split: Split,
     *,
     seed: int,
     threads: int,
     on_progress: Progress | None = None,
 ) -> Fitted:
-    """Fit on features (n, f), NaN where null, and 0/1 labels (n,), in one more fit than the split has folds.
+    """Fit in one more fit than the split has folds.
 
-    Each fold's model grows MOST_ROUNDS trees. Its rounds are chosen by the curves of the folds that judged
-    rows which it was fitted on, and its scores are calibrated on the out-of-fold margins of those rows:
-    under a split by draw these are all the others, under one by time the earlier ones. (The first window
-    has none: it takes its own best round and gets no scores.) Rounds and calibration of the final model,
-    fitted on all rows, come from all folds. Blocks. A fit uses one thread, and `threads` of them run side by
-    side, so that the result does not depend on `threads`.
+    Each fold's model runs all rounds. Its rounds are chosen by the curves of the folds that judged rows which
+    it was fitted on, so that no row has a say in the rounds it is scored by; the rounds and the calibration
+    of the final model, fitted on all rows, come from all folds. Blocks. `threads` fits run side by side where
+    the learner can; the result does not depend on it.
     """
-    counter = _Counter((len(split.folds) + 1) * MOST_ROUNDS, on_progress)
+    features, labels = rows
+    most = learner.most_rounds
+    counter = _Counter((len(split.folds) + 1) * most, on_progress)
 
-    def grow(fold: Fold) -> XGBClassifier:
-        seen, judged = ((features[rows], labels[rows]) for rows in (fold.fit_rows, fold.scored_rows))
-        return _new_classifier(MOST_ROUNDS, seed, counter).fit(*seen, eval_set=[judged], verbose=False)
+    def fit_fold(fold: Fold) -> Model:
+        seen, judged = ((features[part], labels[part]) for part in (fold.fit_rows, fold.scored_rows))
+        return learner.fit(seen, judged, rounds=most, seed=seed, on_round=counter.count)
 
-    with ThreadPoolExecutor(threads) as pool:
-        models = list(pool.map(grow, split.folds))
-    curves = np.array([model.evals_result()["validation_0"]["logloss"] for model in models])
+    with ThreadPoolExecutor(threads if learner.runs_side_by_side else 1) as pool:
+        models = list(pool.map(fit_fold, split.folds))
+    curves = np.array([model.losses for model in models])
     margins = _predict_out_of_fold(features, split, models, curves)
     rounds = choose_rounds(curves, _count_judged(split))
-    counter.expect(len(models) * MOST_ROUNDS + rounds)
-    final = _new_classifier(rounds, seed, counter).fit(features, labels, verbose=False)
+    counter.expect(len(models) * most + rounds)
+    final = learner.fit(rows, None, rounds=rounds, seed=seed, on_round=counter.count)
     known = ~np.isnan(margins)
     return Fitted(
-        final.set_params(callbacks=None),
+        final,
         rounds,
         fit_calibration(margins[known], labels[known]),
         curves,
@@ -89,27 +127,18 @@ def fit_model(
 
 
 def choose_rounds(curves: NDArray[np.float64], weights: NDArray[np.integer]) -> int:
-    """Return the trees (>= 1) at which the mean of log loss curves (k, rounds), weighted, is least."""
+    """Return the rounds (>= 1) at which the mean of log loss curves (k, rounds), weighted, is least."""
     return int(np.argmin(weights @ curves)) + 1
 
 
-def predict_margins(
-    model: XGBClassifier, features: NDArray[np.float32], rounds: int | None = None
-) -> NDArray[np.float32]:
-    """Return the raw margins (n,) of features (n, f), of the first `rounds` trees or of all."""
-    trees = None if rounds is None else (0, rounds)
-    margins: NDArray[np.float32] = model.predict(features, output_margin=True, iteration_range=trees)
-    return margins
-
-
 def _predict_out_of_fold(
-    features: NDArray[np.float32], split: Split, models: list[XGBClassifier], curves: NDArray[np.float64]
+    features: Matrix, split: Split, models: Sequence[Model], curves: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     margins = np.full(len(features), np.nan, np.float32)
     weights = _count_judged(split)
     for fold, model, judges in zip(split.folds, models, _find_judges(split), strict=True):
         rounds = choose_rounds(curves[judges], weights[judges])
-        margins[fold.scored_rows] = predict_margins(model, features[fold.scored_rows], rounds)
+        margins[fold.scored_rows] = model.predict_margins(features[fold.scored_rows], rounds)
     return margins
 
 
@@ -141,36 +170,21 @@ def _score_out_of_fold(
     return scores
 
 
-def _new_classifier(rounds: int, seed: int, counter: "_Counter") -> XGBClassifier:
-    return XGBClassifier(
-        n_estimators=rounds,
-        objective="binary:logistic",
-        eval_metric="logloss",
-        missing=np.nan,
-        n_jobs=1,
-        random_state=seed,
-        callbacks=[counter],
-        **PARAMETERS,
-    )
-
-
-class _Counter(TrainingCallback):
-    """Counts the trees of all fits and tells how many are grown."""
+class _Counter:
+    """Counts the rounds of all fits and tells how many are done."""
 
     def __init__(self, expected: int, on_progress: Progress | None) -> None:
-        super().__init__()
         self._lock = threading.Lock()
-        self._grown, self._expected = 0, expected
+        self._done, self._expected = 0, expected
         self._on_progress = on_progress
 
     def expect(self, expected: int) -> None:
-        """Correct how many trees there will be in all."""
+        """Correct how many rounds there will be in all."""
         self._expected = expected
 
-    def after_iteration(self, _model: object, _epoch: int, _log: object) -> bool:
-        """Count one more; never ask to stop."""
+    def count(self) -> None:
+        """Count one more."""
         with self._lock:
-            self._grown += 1
+            self._done += 1
             if self._on_progress is not None:
-                self._on_progress(self._grown, self._expected)
-        return False
+                self._on_progress(self._done, self._expected)

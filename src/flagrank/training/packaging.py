@@ -4,8 +4,8 @@ import base64
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from platform import python_version_tuple
 from typing import Any
@@ -38,7 +38,7 @@ GOLDEN_ROWS = 64
 BACKGROUND_ROWS = 64
 HELD_OUT_ROWS = 20_000
 BINS = 10
-LIBRARIES = ("flagrank", "numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-learn", "xgboost-cpu")
+_LIBRARIES = ("flagrank", "numpy", "onnx", "onnxruntime")
 
 
 class Ingredients(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,9 @@ class Ingredients(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     schema: FeatureSchema
     architecture: str
+    libraries: Sequence[str]
+    """Distributions that made the model, beside those that every package comes of."""
+
     target: str
     model: bytes
     native: NativeScorer
@@ -127,11 +130,17 @@ def _make_manifest(parts: Ingredients) -> Manifest:
         metrics=parts.metrics,
         libraries={
             "python": ".".join(python_version_tuple()[:2]),
-            **{name: version(name) for name in LIBRARIES},
+            **_read_versions({*_LIBRARIES, *parts.libraries}),
         },
         files={},
         made_at=parts.made_at,
     )
+
+
+def _read_versions(names: set[str]) -> dict[str, str]:
+    """Versions of those installed: a library may come as one distribution or another."""
+    installed = {distribution.name: distribution.version for distribution in distributions()}
+    return {name: installed[name] for name in sorted(names) if name in installed}
 
 
 def _fingerprint(feature: Feature, values: NDArray[Any]) -> Fingerprint:

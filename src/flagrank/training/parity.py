@@ -22,26 +22,40 @@ NativeScorer = Callable[[Matrix], NDArray[np.float64]]
 
 
 def make_probe_rows(
-    schema: FeatureSchema, data: Matrix, thresholds: Mapping[int, Matrix], seed: int
+    schema: FeatureSchema,
+    data: Matrix,
+    thresholds: Mapping[int, Matrix],
+    seed: int,
+    *,
+    only_allowed: bool = False,
 ) -> Matrix:
     """Rows that show a difference if there is one: the data's own, with cells replaced at random.
 
     What stands in for a cell is null, an unknown category, an edge of the range, an integer that float32
-    can't hold, or a threshold of the trees and the floats on both sides of it. Returns (100,000, f) float32.
+    can't hold, or a threshold of the trees and the floats on both sides of it. With `only_allowed` nulls and
+    unknown categories come only where the schema lets them in: a model of others may take no other. Returns
+    (100,000, f) float32.
     """
     random = np.random.default_rng(seed)
     rows = data[random.integers(0, len(data), PROBE_ROWS)]
     for column, feature in enumerate(schema.feature):
         pool = _pool(feature, thresholds.get(column, np.empty(0, np.float32)))
+        if only_allowed:
+            pool = _drop_refused(feature, pool)
         changed = np.flatnonzero(random.random(PROBE_ROWS) < CHANGED_SHARE)
         rows[changed, column] = pool[random.integers(0, len(pool), len(changed))]
     return rows
 
 
-def check_parity(native: NativeScorer, session: ModelSession, rows: Matrix) -> float:
+def check_parity(
+    native: NativeScorer,
+    session: ModelSession,
+    rows: Matrix,
+    advice: str = "Report this with the data's schema.",
+) -> float:
     """The largest difference between native and ONNX scores over `rows` (n, f).
 
-    Raises `TrainingRefused` where it is over 1e-5, or a score is no number.
+    Raises `TrainingRefused` where it is over 1e-5, or a score is no number; its sentence ends with `advice`.
     """
     expected = native(rows)
     difference = np.abs(session.score(rows) - expected)
@@ -53,7 +67,7 @@ def check_parity(native: NativeScorer, session: ModelSession, rows: Matrix) -> f
         f"The ONNX graph does not score as the native model does: {wrong:,} of {len(rows):,} rows differ by "
         f"more than {TOLERANCE:g}, the worst by {difference[worst]:.2g} (native {expected[worst]:.6f}) at "
         f"[{', '.join(f'{value:.9g}' for value in rows[worst][:20])}]. "
-        "No package was written. Report this with the data's schema."
+        f"No package was written. {advice}"
     )
 
 
@@ -73,3 +87,11 @@ def _pool(feature: Feature, thresholds: Matrix) -> Matrix:
     beside = [np.nextafter(thresholds, np.float32(side)) for side in (-np.inf, np.inf)]
     known = np.unique(np.concatenate([values, thresholds, *beside]))
     return np.concatenate([known, np.full(1 + len(known) // 9, np.nan, np.float32)])
+
+
+def _drop_refused(feature: Feature, pool: Matrix) -> Matrix:
+    """Leave what a report may hold, and values between integers, which are near thresholds."""
+    allowed = feature.may_be_null | ~np.isnan(pool)
+    if feature.type == "category" and not feature.open:
+        allowed &= pool != UNKNOWN_CATEGORY
+    return pool[allowed]

@@ -192,13 +192,13 @@ def plot_lift(ranking: Ranking) -> str:
     return _draw("lift", f"Times the base rate: {_tell_depths(ranking, lift, times=True)}.", paint)
 
 
-def plot_rounds(curves: NDArray[np.float64], rounds: int) -> str:
-    """Log loss by trees, of each fold of curves (k, rounds) and of their mean, with the choice marked."""
+def plot_rounds(curves: NDArray[np.float64], rounds: int, name: str) -> str:
+    """Log loss by rounds called `name`, of each fold of curves (k, rounds) and their mean, choice marked."""
     mean = curves.mean(axis=0)
     shown = thin(len(mean), rounds)
 
     def paint(figure: Figure) -> None:
-        axes = _add_axes(figure, "log loss on held-out rows", "trees")
+        axes = _add_axes(figure, "log loss on held-out rows", f"{name}s")
         for number, curve in enumerate(curves):
             label = "each fold" if number == 0 else "_"
             axes.plot(shown + 1, curve[shown], color=_MUTED, linewidth=0.7, alpha=0.6, label=label)
@@ -209,14 +209,14 @@ def plot_rounds(curves: NDArray[np.float64], rounds: int) -> str:
 
     return _draw(
         "rounds",
-        f"Mean log loss falls from {mean[0]:.4f} with one tree to {mean[rounds - 1]:.4f} with the {rounds} "
+        f"Mean log loss falls from {mean[0]:.4f} with one {name} to {mean[rounds - 1]:.4f} with the {rounds} "
         f"chosen, and is {mean[-1]:.4f} with {len(mean)}.",
         paint,
     )
 
 
 def thin(count: int, rounds: int) -> NDArray[np.intp]:
-    """Positions of at most _POINTS + 1 of `count` points, that of `rounds` trees among them."""
+    """Positions of at most _POINTS + 1 of `count` points, that of `rounds` among them."""
     return np.unique(np.append(np.linspace(0, count - 1, _POINTS).astype(np.intp), rounds - 1))
 
 

@@ -29,6 +29,16 @@ _SHARES = {
 }
 
 
+class Rounds(msgspec.Struct, frozen=True):
+    """How many rounds a fit was given, and why so many."""
+
+    name: str
+    """What a round is: tree, epoch."""
+
+    chosen: int
+    curves: NDArray[np.float64]  # (k, rounds), out-of-fold log loss by fold
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What a training found; `labels`, `scores` and `entities` are those of the rows scored out of fold."""
 
@@ -47,11 +57,17 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     data: Matrix  # (m, f), all rows
     warnings: tuple[str, ...]
     importances: dict[str, float]
-    """Share of the total gain, by name of feature."""
+    """Shares of 1, by name of feature."""
 
-    curves: NDArray[np.float64]  # (k, trees), out-of-fold log loss by fold
-    rounds: int
-    calibration: Calibration
+    importance: str
+    """What these are shares of, as a phrase."""
+
+    rounds: Rounds | None
+    """None where the fit was not ours."""
+
+    calibration: Calibration | None
+    """None where the model's own probabilities are the scores."""
+
     parity_rows: int
     parity_difference: float
     seed: int
@@ -61,6 +77,7 @@ def make_report(findings: Findings) -> bytes:
     """Draw the page, UTF-8; the same findings give the same bytes. Takes seconds, and blocks."""
     labels, scores, entities = findings.labels, findings.scores, findings.entities
     widths, counts = bin_by_width(labels, scores, entities), bin_by_count(labels, scores, entities)
+    rounds = findings.rounds
     ranking = trace_ranking(labels, scores, entities, findings.seed)
     page = _load_template().render(
         findings=findings,
@@ -81,8 +98,8 @@ def make_report(findings: Findings) -> bytes:
             ),
         ],
         ranking=_describe_ranking(findings, ranking) if ranking else None,
-        rounds_plot=plots.plot_rounds(findings.curves, findings.rounds),
-        rounds_table=_table_rounds(findings.curves, findings.rounds),
+        rounds_plot=plots.plot_rounds(rounds.curves, rounds.chosen, rounds.name) if rounds else None,
+        rounds_table=_table_rounds(rounds.curves, rounds.chosen) if rounds else [],
         features=describe_features(findings.schema, findings.data, findings.importances),
     )
     return page.replace(" %", "\u00a0%").encode()  # a number and its unit stay on one line
@@ -221,10 +238,10 @@ def _describe_ranking(findings: Findings, ranking: Ranking) -> dict[str, Any]:
 
 
 def _table_rounds(curves: NDArray[np.float64], rounds: int) -> list[tuple[int, float, float, float]]:
-    """Trees, and the mean, least and greatest log loss of the folds with so many."""
+    """Rounds, and the mean, least and greatest log loss of the folds with so many."""
     most = curves.shape[1]
     wanted = {1, rounds, most, *(most * part // 8 for part in range(1, 8))} - {0}
     return [
-        (trees, *(float(of(curves[:, trees - 1])) for of in (np.mean, np.min, np.max)))
-        for trees in sorted(wanted)
+        (count, *(float(of(curves[:, count - 1])) for of in (np.mean, np.min, np.max)))
+        for count in sorted(wanted)
     ]

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from xgboost import Booster
 
-from flagrank.training import fitting
 from flagrank.training.calibration import apply_calibration
-from flagrank.training.fitting import Fitted, choose_rounds, fit_model, predict_margins
+from flagrank.training.fitting import Fitted, choose_rounds, fit_model
 from flagrank.training.metrics import measure
 from flagrank.training.split import Split, find_entities, split_by_draw, split_by_time
+from flagrank.training.trees import TreeLearner, Trees
+
+LEARNER = TreeLearner()
 
 
 def _make_rows(rows: int, seed: int = 0, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -23,23 +26,28 @@ def _fit(
     features: np.ndarray, labels: np.ndarray, *, threads: int = 2, folds: int = 4
 ) -> tuple[Fitted, Split]:
     split = split_by_draw(find_entities(features), labels, folds, seed=1)
-    return fit_model(features, labels, split, seed=1, threads=threads), split
+    return fit_model(LEARNER, (features, labels), split, seed=1, threads=threads), split
+
+
+def _find_booster(fitted: Fitted) -> Booster:
+    assert isinstance(fitted.model, Trees)
+    return fitted.model.classifier.get_booster()
 
 
 def test_the_final_model_has_the_chosen_rounds_and_a_curve_for_each_fold() -> None:
     features, labels, _ = _make_rows(800)
     fitted, _ = _fit(features, labels)
-    assert fitted.classifier.get_booster().num_boosted_rounds() == fitted.rounds
-    assert fitted.curves.shape == (4, fitting.MOST_ROUNDS)
+    assert _find_booster(fitted).num_boosted_rounds() == fitted.rounds
+    assert fitted.curves.shape == (4, LEARNER.most_rounds)
     assert fitted.rounds == np.argmin(fitted.curves.mean(axis=0)) + 1
-    assert 1 < fitted.rounds < fitting.MOST_ROUNDS
+    assert 1 < fitted.rounds < LEARNER.most_rounds
 
 
 def test_the_number_of_threads_changes_no_byte() -> None:
     features, labels, _ = _make_rows(600)
     one, _ = _fit(features, labels, threads=1)
     many, _ = _fit(features, labels, threads=4)
-    assert one.classifier.get_booster().save_raw() == many.classifier.get_booster().save_raw()
+    assert _find_booster(one).save_raw() == _find_booster(many).save_raw()
     assert one.scores.tobytes() == many.scores.tobytes()
     assert one.calibration == many.calibration
 
@@ -53,7 +61,7 @@ def test_scores_come_near_the_best_possible_and_are_calibrated() -> None:
     assert reached.calibration_error.value is not None
     assert reached.calibration_error.value <= 0.02
     fresh, fresh_labels, fresh_chance = _make_rows(12_000, seed=8)
-    scores = apply_calibration(fitted.calibration, predict_margins(fitted.classifier, fresh))
+    scores = apply_calibration(fitted.calibration, fitted.model.predict_margins(fresh))
     seen = measure(fresh_labels, scores, seed=0)
     assert seen.roc_auc.value == pytest.approx(
         measure(fresh_labels, fresh_chance, seed=0).roc_auc.value, abs=0.015
@@ -97,7 +105,7 @@ def test_nothing_but_constant_and_null_columns_gives_the_base_rate() -> None:
     features = np.hstack([np.ones((200, 1)), np.full((200, 1), np.nan)]).astype(np.float32)
     labels = np.array([1] * 40 + [0] * 160, np.int8)
     split = split_by_draw(np.arange(200), labels, 4, seed=0)
-    fitted = fit_model(features, labels, split, seed=0, threads=1)
+    fitted = fit_model(LEARNER, (features, labels), split, seed=0, threads=1)
     assert fitted.scores == pytest.approx(np.full(200, 0.2), abs=0.02)
 
 
@@ -116,8 +124,8 @@ def test_no_score_in_time_knows_a_later_label() -> None:
     later = split.folds[2].scored_rows[0]
     changed = labels.copy()
     changed[later:] = 1 - changed[later:]
-    before = fit_model(features, labels, split, seed=0, threads=2)
-    after = fit_model(features, changed, split, seed=0, threads=2)
+    before = fit_model(LEARNER, (features, labels), split, seed=0, threads=2)
+    after = fit_model(LEARNER, (features, changed), split, seed=0, threads=2)
     assert np.array_equal(before.scores[:later], after.scores[:later], equal_nan=True)
     assert not np.array_equal(before.scores[later:], after.scores[later:])
 
@@ -125,7 +133,7 @@ def test_no_score_in_time_knows_a_later_label() -> None:
 def test_the_first_window_in_time_calibrates_the_next_and_has_no_scores() -> None:
     features, labels, _ = _make_rows(1200)
     split = split_by_time(find_entities(features), labels, np.arange(1200), 3)
-    fitted = fit_model(features, labels, split, seed=0, threads=2)
+    fitted = fit_model(LEARNER, (features, labels), split, seed=0, threads=2)
     assert np.flatnonzero(np.isnan(fitted.margins)).tolist() == list(range(300))
     assert np.flatnonzero(np.isnan(fitted.scores)).tolist() == list(range(600))
 
@@ -135,9 +143,14 @@ def test_progress_counts_every_tree_up_to_the_end() -> None:
     split = split_by_draw(find_entities(features), labels, 3, seed=0)
     told: list[tuple[int, int]] = []
     fitted = fit_model(
-        features, labels, split, seed=0, threads=2, on_progress=lambda grown, of: told.append((grown, of))
+        LEARNER,
+        (features, labels),
+        split,
+        seed=0,
+        threads=2,
+        on_progress=lambda grown, of: told.append((grown, of)),
     )
-    trees = 3 * fitting.MOST_ROUNDS + fitted.rounds
+    trees = 3 * LEARNER.most_rounds + fitted.rounds
     assert [grown for grown, _ in told] == list(range(1, trees + 1))
     assert told[-1] == (trees, trees)
 

@@ -20,9 +20,10 @@ from xgboost import XGBClassifier, XGBRegressor
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.session import INPUT_NAME, OUTPUT_NAME, ModelSession
 from flagrank.training.calibration import Calibration, apply_calibration
-from flagrank.training.conversion import OPSET, convert_trees, find_thresholds
-from flagrank.training.fitting import predict_margins
+from flagrank.training.conversion import OPSET, close_graph
 from flagrank.training.parity import PROBE_ROWS, check_parity, make_probe_rows
+from flagrank.training.tree_graph import draw_trees, find_thresholds
+from flagrank.training.trees import Trees
 from flagrank.triage.errors import PackageRefused, TrainingRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 
@@ -78,7 +79,7 @@ def _convert(classifier: object) -> ModelProto:
 
 
 def _calibrated(classifier: XGBClassifier) -> Callable[[Matrix], NDArray[np.float64]]:
-    return lambda rows: apply_calibration(CALIBRATION, predict_margins(classifier, rows))
+    return lambda rows: apply_calibration(CALIBRATION, Trees(classifier).predict_margins(rows))
 
 
 def _probability(classifier: XGBClassifier) -> Callable[[Matrix], NDArray[np.float64]]:
@@ -87,7 +88,7 @@ def _probability(classifier: XGBClassifier) -> Callable[[Matrix], NDArray[np.flo
 
 def test_our_own_conversion_passes_on_rows_at_and_beside_every_threshold() -> None:
     classifier = _fit()
-    session = ModelSession(convert_trees(classifier, CALIBRATION), SCHEMA.names)
+    session = ModelSession(close_graph(draw_trees(classifier), CALIBRATION), SCHEMA.names)
     rows = _probe(find_thresholds(classifier))
     difference = check_parity(_calibrated(classifier), session, rows)
     assert 0 <= difference <= 1e-5
@@ -106,15 +107,25 @@ def test_probe_rows_hold_nulls_unknown_categories_edges_thresholds_and_integers_
         assert {float(threshold), *map(float, beside)} <= seconds
 
 
+def test_probes_for_a_model_of_others_hold_no_null_and_no_unknown_word_that_a_report_may_not_have() -> None:
+    closed = Feature("kind", "category", values=("a", "b", "c"))
+    schema = FeatureSchema((closed, *SCHEMA.feature[1:]))
+    data = np.nan_to_num(DATA).clip(0)
+    rows = make_probe_rows(schema, data, {}, seed=1, only_allowed=True)
+    assert set(np.unique(rows[:, 0])) == {0, 1, 2}
+    assert np.isnan(rows).any(axis=0).tolist() == [False, False, True, False]
+    assert float(np.float32(16_777_217)) in set(rows[:, 1].tolist())
+
+
 def test_a_graph_without_a_tree_is_refused() -> None:
     classifier = _fit()
-    fewer = ModelSession(convert_trees(_fit(trees=29), CALIBRATION), SCHEMA.names)
+    fewer = ModelSession(close_graph(draw_trees(_fit(trees=29)), CALIBRATION), SCHEMA.names)
     with pytest.raises(TrainingRefused, match=r"rows differ .* No package was written"):
         check_parity(_calibrated(classifier), fewer, _probe())
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
-    session = ModelSession(convert_trees(_fit(), CALIBRATION), SCHEMA.names)
+    session = ModelSession(close_graph(draw_trees(_fit()), CALIBRATION), SCHEMA.names)
     with pytest.raises(TrainingRefused):
         check_parity(lambda rows: np.full(len(rows), np.nan), session, _probe())
 
@@ -212,9 +223,9 @@ def test_the_gate_catches_a_sparse_encoder_whose_zeros_become_missing() -> None:
 
 def test_boosters_that_are_converted_wrongly_are_refused_before_the_gate() -> None:
     with pytest.raises(TrainingRefused, match="dart"):
-        convert_trees(_fit(booster="dart"), CALIBRATION)
+        draw_trees(_fit(booster="dart"))
     with pytest.raises(TrainingRefused, match="missing"):
-        convert_trees(_fit(missing=0.0), CALIBRATION)
+        draw_trees(_fit(missing=0.0))
     regressor = XGBRegressor(n_estimators=3, n_jobs=1).fit(DATA, LABELS)
     with pytest.raises(TrainingRefused, match="XGBRegressor"):
-        convert_trees(regressor, CALIBRATION)
+        draw_trees(regressor)

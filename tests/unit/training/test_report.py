@@ -8,7 +8,7 @@ import pytest
 
 from flagrank.training.calibration import Calibration
 from flagrank.training.metrics import measure
-from flagrank.training.report import Findings, make_report
+from flagrank.training.report import Findings, Rounds, make_report
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 
 HOSTILE = "<script>alert(1)</script>\u202e{{ 7 * 7 }}&\"'\ud800"
@@ -61,8 +61,8 @@ def make_findings(rows: int = 600, base_rate: float = 0.06, schema: FeatureSchem
         data=data,
         warnings=("The rows are synthetic.",),
         importances=dict.fromkeys(schema.names, 1 / len(schema.feature)),
-        curves=0.2 + 0.3 * np.exp(-np.arange(400) / np.arange(20, 25)[:, None]),
-        rounds=120,
+        importance="the share of a feature in the loss that all splits of the model saved",
+        rounds=Rounds("tree", 120, 0.2 + 0.3 * np.exp(-np.arange(400) / np.arange(20, 25)[:, None])),
         calibration=Calibration(1.1, -0.2),
         parity_rows=100_000,
         parity_difference=3e-7,
@@ -185,6 +185,21 @@ def test_a_thousand_features_of_long_names_make_a_page_that_fits_its_package() -
     assert len(page) < 400_000
     assert "The 100 most important of 1,000 are listed." in Page(page).text
     assert "950 more of this kind." in Page(page).text
+
+
+def test_a_model_of_others_has_a_page_without_rounds_and_without_calibration() -> None:
+    told = Page(make_report(msgspec.structs.replace(make_findings(), rounds=None, calibration=None)))
+    assert len(told.find("svg")) == 5
+    assert "None: the scores are the probabilities that the model gives." in told.text
+    assert "tree" not in told.text
+
+
+def test_rounds_are_called_by_their_name() -> None:
+    rounds = Rounds("epoch", 3, np.full((5, 30), 0.3))
+    told = Page(make_report(msgspec.structs.replace(make_findings(), rounds=rounds))).text
+    assert "3 epochs on 2 features" in told
+    assert "Log loss by epochs" in told
+    assert "tree" not in told
 
 
 def test_a_usual_page_is_small(usual_page: bytes) -> None:
