@@ -12,7 +12,7 @@ FULL = "full"  # tasks beside task libraries and with ten million rows; run when
 
 
 def main() -> None:
-    """Run the parts named, or all but the full one: about seven minutes on two cores."""
+    """Run the parts named, or all but the full one: about nine minutes on two cores."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}, which is the default, or {FULL}"
