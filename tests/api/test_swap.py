@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.running_server import REPORT, RunningServer, read_answer, running_server, write_head
 from tests.api.model_server import Models
+from tests.api.running_server import REPORT, RunningServer, read_answer, running_server, write_head
 from tests.hostile.graphs import FIRST, build_scores, node
 from tests.packages import golden_of
 
