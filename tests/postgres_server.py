@@ -78,24 +78,15 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Fast shutdown: connections are ended, nothing committed is lost."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(60)
-            self._process = None
+        self._end(signal.SIGINT)
 
     def kill(self) -> None:
         """Without a chance to write anything more; its children notice and end."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(60)
-            self._process = None
+        self._end(signal.SIGKILL)
 
     def abandon(self) -> None:
         """Immediate shutdown, when nobody needs its data again: no checkpoint is waited for."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(60)
-            self._process = None
+        self._end(signal.SIGQUIT)
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """A new database, like the template; returns its URL."""
@@ -103,6 +94,12 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(

@@ -36,10 +36,11 @@ from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_reading import StoredTaskReading
-from flagrank.telemetry import Metrics, Readings
+from flagrank.telemetry import Metrics
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
 from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.ports import ModelIdentity
 
 STORE_THREADS = 4
 
@@ -110,18 +111,13 @@ class ApiProcess:
             found = [] if serving.find() else find_notes() or [no_model]
             return [*found, *watch.find_reasons(), *([stopping] if self._drain.began else [])]
 
-        def read() -> Readings:
+        def find_model() -> ModelIdentity | None:
             served = serving.find()
-            model = served.scorer.model if served else None
-            return Readings(
-                is_ready=not find_reasons(),
-                model=model,
-                counts=watch.counts,
-                oldest_snapshot_seconds=watch.oldest_snapshot_seconds,
-                drift=self._models.read_drift(),
-            )
+            return served.scorer.model if served else None
 
-        routes["GET", "/metrics"] = MetricsRoute(self._metrics, read)
+        routes["GET", "/metrics"] = MetricsRoute(
+            self._metrics, find_model, find_reasons, watch, self._models.read_drift
+        )
         return Entrance(
             create_application(routes, find_schema, reasons, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},

@@ -13,7 +13,7 @@ from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.dialect import find_damage
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
-from flagrank.storage.schema import check_schema, check_writing, read_schema_status
+from flagrank.storage.schema import check_schema, check_writing
 from flagrank.storage.task_reading import StoredTaskReading
 from flagrank.triage.errors import DatabaseRefused, FlagrankError, StoreUnavailable
 
@@ -81,8 +81,7 @@ def _reach(database: Database) -> str:
 
 
 def _check_tables(database: Database) -> str:
-    check_schema(database)
-    status = read_schema_status(database)
+    status = check_schema(database)
     if status.still_serves:
         return f"They have version {status.current}, a newer one that still serves this flagrank."
     return "They have the version that this flagrank needs."

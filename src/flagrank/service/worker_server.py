@@ -25,7 +25,8 @@ from flagrank.settings import Settings
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.task_reading import StoredTaskReading
-from flagrank.telemetry import Metrics, Readings
+from flagrank.telemetry import Metrics
+from flagrank.triage.ports import ModelIdentity
 
 
 @contextmanager
@@ -74,19 +75,14 @@ def _assemble(
         no_model = "No model is promoted: tasks wait until `flagrank model promote VERSION`."
         return [*([] if models.find_lineup() else [no_model]), *watch.find_reasons()]
 
-    def read() -> Readings:
+    def find_model() -> ModelIdentity | None:
         lineup = models.find_lineup()
-        return Readings(
-            is_ready=not find_reasons(),
-            model=lineup.champion.model if lineup else None,
-            counts=watch.counts,
-            oldest_snapshot_seconds=watch.oldest_snapshot_seconds,
-            drift=models.read_drift(),
-        )
+        return lineup.champion.model if lineup else None
 
+    shown = MetricsRoute(metrics, find_model, find_reasons, watch, models.read_drift)
     return Entrance(
         make_nothing_else(),
-        {**make_health_routes(find_reasons), ("GET", "/metrics"): MetricsRoute(metrics, read)},
+        {**make_health_routes(find_reasons), ("GET", "/metrics"): shown},
         Guard(allowed_hosts),
         keys,
         is_draining=lambda: False,

@@ -59,14 +59,15 @@ def read_schema_status(database: Database) -> SchemaStatus:
         return _read_status(connection)
 
 
-def check_schema(database: Database) -> None:
-    """Raise `DatabaseRefused` unless the tables are those that this program needs, or still serve it."""
+def check_schema(database: Database) -> SchemaStatus:
+    """The version of the tables; raises `DatabaseRefused` unless this program needs or can use it."""
     _refuse_newer(status := read_schema_status(database))
     if not status.is_usable:
         found = "no tables" if status.current is None else f"tables of version {status.current}"
         raise DatabaseRefused(
             f"The database has {found}, this flagrank needs {status.newest}. Run `flagrank db upgrade`."
         )
+    return status
 
 
 def upgrade_schema(database: Database) -> SchemaStatus:
