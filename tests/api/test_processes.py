@@ -77,7 +77,9 @@ def test_every_process_serves_a_new_champion_within_two_seconds(
     model_command(data, "promote", "2")
     time.sleep(FOLLOW_SECONDS)
     assert versions(many, 400) == {"2"}
-    model_command(data, "promote", "1")
+    victim = next(pid for pid, role in find_children(many).items() if role == "api" and pid != victim)
+    os.kill(victim, signal.SIGKILL)
+    assert model_command(data, "rollback")["version"] == 1
     time.sleep(FOLLOW_SECONDS)
     assert versions(many, 400) == {"1"}
 
@@ -129,14 +131,20 @@ def test_the_same_package_is_one_version_and_a_champion_stays(package: Path, tmp
     assert [model["role"] for model in model_command(tmp_path, "list")["models"]] == ["champion"]
 
 
-def test_a_champion_of_another_schema_brings_it_along(
+def test_a_champion_of_another_schema_brings_it_along_past_the_gates_only(
     many: RunningServer, data: Path, tmp_path: Path
 ) -> None:
     wider = parse_schema(EXTRA + DEFAULT.read_text(), "wider", CONTEXT_FIELDS)
     write_small_package(tmp_path / "wider", wider)
     check_problem(many.predict([REPORT | {"team": "a"}]), 422, "invalid_reports")
     model_command(data, "publish", str(tmp_path / "wider"))
-    model_command(data, "promote", "2")
+    command = [FLAGRANK, "model", "promote", "2", "--force", "--reason", "it must"]
+    environment = make_environment({"data_dir": data})
+    refused = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "lacks what the model was trained with: team (category)" in refused.stderr
+    with running_server("--model", str(tmp_path / "wider"), "--no-worker", data_dir=data) as other:
+        assert other.model == {"name": "small", "version": "2"}
     time.sleep(FOLLOW_SECONDS)
     assert many.predict([REPORT | {"team": "a"}]).document["model"]["version"] == "2"
     check_problem(many.predict([REPORT]), 422, "invalid_reports")
