@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str | None = None
     processes: Annotated[int, Meta(ge=1, le=256)] = 1
     no_worker: bool = False
+    worker_metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     backlog_tasks: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1_000_000
     least_free_bytes: Annotated[int, Meta(ge=0, le=2**50)] = 256 * 2**20
     lease_seconds: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
