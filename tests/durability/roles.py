@@ -7,9 +7,11 @@ whenever a port's method begins or returns. Nothing of ours is patched: SQLAlche
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -20,6 +22,7 @@ from sqlalchemy import Engine, event
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.package import read_package
 from flagrank.scoring.verification import open_session
+from flagrank.service.scoring_process import answer, ask_child
 from flagrank.settings import DEMO_MODEL
 from flagrank.storage.engine import open_database
 from flagrank.storage.task_claims import StoredTaskClaims
@@ -42,7 +45,7 @@ from flagrank.triage.task import (
     Receipt,
     Submission,
 )
-from flagrank.worker import Worker, WorkRules
+from flagrank.worker import BatchScoring, Outcome, Worker, WorkRules
 
 _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -142,6 +145,25 @@ class DemoScorer:
         return self._scorer.score(reports)
 
 
+class Suspicion(msgspec.Struct, frozen=True):
+    """What a child is asked: to score this task as its worker would."""
+
+    rules: Work
+    task: ClaimedTask
+
+
+def score_apart(rules: Work, task: ClaimedTask) -> Outcome | None:
+    """Ask a child; this module is its program."""
+    return ask_child([sys.executable, __file__], Suspicion(rules, task))
+
+
+def score_suspect() -> None:
+    """Be that child."""
+    asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspicion)
+    scorer = DemoScorer(asked.rules)
+    answer(BatchScoring(scorer, DEFAULT_POLICY, asked.rules.max_attempts), asked.task)
+
+
 def work(url: str, rules: Work) -> None:
     """A worker until SIGTERM, or its death."""
     stop = threading.Event()
@@ -154,6 +176,7 @@ def work(url: str, rules: Work) -> None:
             StoredTaskRetention(database),
             wake_ups,
             lambda: scorer,
+            partial(score_apart, rules),
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
             rules=WorkRules(
@@ -230,3 +253,7 @@ def read_acknowledged(answers: Connection) -> list[str]:
     except EOFError:
         pass
     return acknowledged
+
+
+if __name__ == "__main__":
+    score_suspect()

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flagrank.service.champion import ChampionWatch, FindChampion
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
+from flagrank.service.scoring_process import score_apart
 from flagrank.service.shared_counts import ROUTES, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
@@ -48,6 +50,7 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
     stop = StopSignal()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="flagrank-")))
+        order = Order(role="worker", settings=settings, folder=str(folder))
         database = stack.enter_context(opened_store(settings))
         metrics = Metrics(routes=ROUTES)
         database.count_in(metrics.database)
@@ -60,9 +63,9 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
             answers = answering(settings, settings.worker_port, database, find_champion, metrics)
             address = stack.enter_context(answers)
         run_worker(
+            order,
             database,
             metrics.tasks,
-            read_rules(settings),
             find_champion,
             stop,
             when_started=lambda: announce(address),
@@ -80,9 +83,9 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
         metrics = open_metrics(folder, order.row)
         database.count_in(metrics.database)
         run_worker(
+            order,
             database,
             metrics.tasks,
-            read_rules(order.settings),
             champion.find_scorer,
             stop,
             when_started=lambda: parent.call(stop.note),
@@ -90,9 +93,9 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
 
 
 def run_worker(
+    order: Order,
     database: Database,
     metrics: TaskMetrics,
-    rules: WorkRules,
     find_champion: FindChampion,
     stop: StopSignal,
     *,
@@ -108,9 +111,10 @@ def run_worker(
             StoredTaskRetention(database),
             wake_ups,
             find_champion,
+            partial(score_apart, order),
             policy=DEFAULT_POLICY,
             metrics=metrics,
-            rules=rules,
+            rules=read_rules(order.settings),
         )
         when_started()
         thread = threading.Thread(target=worker.run, name="worker")

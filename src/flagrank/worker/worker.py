@@ -14,7 +14,7 @@ from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, TaskError, TaskStatus
 from flagrank.triage.task_ports import TaskClaims, TaskRetention, WakeUps
-from flagrank.worker.batch import BatchScoring
+from flagrank.worker.batch import MOST_ATTEMPTS, BatchScoring, Outcome
 from flagrank.worker.broom import Broom
 from flagrank.worker.heartbeat import Heartbeat
 
@@ -45,15 +45,20 @@ class Worker:
         retention: TaskRetention,
         wake_ups: WakeUps,
         find_scorer: Callable[[], BatchScorer | None],
+        score_apart: Callable[[ClaimedTask], Outcome | None],
         *,
         policy: Policy,
         metrics: TaskMetrics,
         rules: WorkRules | None = None,
     ) -> None:
-        """`find_scorer` gives the champion as it is now; while there is none, tasks wait."""
+        """`find_scorer` gives the champion as it is now; while there is none, tasks wait.
+
+        `score_apart` scores a suspect in a process of its own, and gives None where that died of it.
+        """
         self._claims = claims
         self._wake_ups = wake_ups
         self._find_scorer = find_scorer
+        self._score_apart = score_apart
         self._policy = policy
         self._metrics = metrics
         self._rules = rules or WorkRules()
@@ -108,11 +113,22 @@ class Worker:
         self._metrics.claims.observe(len(claimed))
         self._metrics.model_calls.observe(sum(task.n_reports for task in claimed))
         with self._heartbeat.hold(leases):
-            outcome = scoring.run(claimed)
+            outcome = self._score(claimed, scoring)
             n_written = self._complete(outcome.completions) + self._fail(outcome.failures)
         if n_lost := len(claimed) - n_written:
             self._metrics.lease_losses.add(amount=n_lost)
             log.warning("leases_lost", n_tasks=n_lost)
+
+    def _score(self, claimed: Sequence[ClaimedTask], scoring: BatchScoring) -> Outcome:
+        """Score a claim here, or a suspect, which is alone in its claim, where it can kill no worker.
+
+        So the death of a worker counts against no task: an operator may have killed it.
+        """
+        first = claimed[0]
+        if not first.is_suspect:
+            return scoring.run(claimed)
+        outcome = self._score_apart(first) if first.attempts <= MOST_ATTEMPTS else None
+        return outcome or scoring.note_death(first)
 
     def _complete(self, completions: Sequence[Completion]) -> int:
         """Write results; of how many tasks. One that the database refuses sinks no other."""
