@@ -288,7 +288,7 @@ def test_a_released_task_keeps_its_place(store: TaskStore) -> None:
     made = store.submit(3)
     first = store.claim(ClaimLimit(1, 100))
     store.claims.release([first[0].lease])
-    assert [ids(store.claim()) for _ in range(2)] == [made[:1], made[1:]]
+    assert [task_id for _ in range(2) for task_id in ids(store.claim())] == made
 
 
 def test_nothing_to_write_writes_nothing(store: TaskStore) -> None:

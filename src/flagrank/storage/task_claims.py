@@ -168,7 +168,7 @@ def _take(
             "group": ids,
             "until": transaction.now + timedelta(seconds=lease_seconds),
             "began_at": transaction.now,
-            # Lost for the first time, even one that was alone runs as quickly as any: most losses mean nothing.
+            # Lost for the first time, one that was alone is no suspect yet: most losses mean nothing.
             "together": len(ids) if was_lost or is_suspect else max(2, len(ids)),
         },
     ).all()
