@@ -66,9 +66,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float = 1.0
     max_attempts: int = 5
     scoring_seconds: float = 0.0
+    stuck_seconds: float = 600.0
     group: ClaimLimit = ClaimLimit(tasks=1_000, reports=10_000)
     model: ModelIdentity = ModelIdentity("demo", "1")
     dies_at: Death = Death()
+    has_children: bool = True  # that score suspects; else it does so itself, which takes no second
 
 
 class Steps:
@@ -154,7 +156,13 @@ class Suspicion(msgspec.Struct, frozen=True):
 
 def score_apart(rules: Work, task: ClaimedTask) -> Outcome | None:
     """Ask a child; this module is its program."""
+    if not rules.has_children:
+        return score_here(rules, task)
     return ask_child([sys.executable, __file__], Suspicion(rules, task))
+
+
+def score_here(rules: Work, task: ClaimedTask) -> Outcome:
+    return BatchScoring(DemoScorer(rules), DEFAULT_POLICY, rules.max_attempts).run([task])
 
 
 def score_suspect() -> None:
@@ -180,7 +188,10 @@ def work(url: str, rules: Work) -> None:
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
             rules=WorkRules(
-                lease_seconds=rules.lease_seconds, max_attempts=rules.max_attempts, group=rules.group
+                lease_seconds=rules.lease_seconds,
+                stuck_seconds=rules.stuck_seconds,
+                max_attempts=rules.max_attempts,
+                group=rules.group,
             ),
         )
         thread = threading.Thread(target=worker.run)

@@ -7,6 +7,7 @@ from collections import Counter
 
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import ClaimLimit, TaskQuery
+from flagrank.worker.heartbeat import EXIT_STUCK
 from tests.durability.audit import check_audit
 from tests.durability.patience import (
     count_open,
@@ -57,6 +58,16 @@ def test_a_worker_holds_what_takes_longer_than_its_lease(url: str) -> None:
         (task, *_) = store.reading.list_tasks(EVERY).tasks
         assert task.model == ModelIdentity("demo", "1")
         assert task.attempts == 1
+
+
+def test_a_worker_whose_scoring_hangs_ends_and_others_do_its_work(url: str) -> None:
+    submit(url, 3)
+    stuck = start(work, url, Work(lease_seconds=1, scoring_seconds=3_600, stuck_seconds=3))
+    wait_until(lambda: count_running(url) == 3)
+    stuck.join(30)
+    assert stuck.exitcode == EXIT_STUCK
+    finish_all(url)
+    assert check_audit(url) == 3
 
 
 def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_on_waking(url: str) -> None:

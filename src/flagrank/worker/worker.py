@@ -31,6 +31,7 @@ class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker works."""
 
     lease_seconds: float = 10.0
+    stuck_seconds: float = 600.0  # longer than any claim takes that comes to an end
     max_attempts: int = 5
     kept_seconds: float = 30 * 86_400.0  # of finished tasks
     group: ClaimLimit = ClaimLimit(tasks=1_000, reports=10_000)
@@ -62,7 +63,7 @@ class Worker:
         self._policy = policy
         self._metrics = metrics
         self._rules = rules or WorkRules()
-        self._heartbeat = Heartbeat(claims, self._rules.lease_seconds)
+        self._heartbeat = Heartbeat(claims, self._rules.lease_seconds, self._rules.stuck_seconds)
         self._broom = Broom(retention, self._rules.kept_seconds)
         self._stopping = threading.Event()
         self._scoring: BatchScoring | None = None
