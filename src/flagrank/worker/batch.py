@@ -14,8 +14,6 @@ from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is
 
 MOST_ATTEMPTS = 100  # whatever ended them; a suspect that was begun so often is not begun again
 
-_DEATH = "The process that scored this task, and nothing else, ended or did not come to an end."
-
 _Decoded = tuple[ClaimedTask, list[Report]]
 
 
@@ -49,7 +47,10 @@ class BatchScoring:
 
     def note_death(self, task: ClaimedTask) -> Outcome:
         """What is to be written where the task's scoring ended the process that did nothing else."""
-        return Outcome([], [self._fail(task, "worker_died", "The worker died", _DEATH, is_death=True)])
+        reason = "The process that scored this task, and nothing else, ended or did not come to an end."
+        return Outcome(
+            [], [self._fail(task, TaskError("worker_died", "The worker died", reason), is_death=True)]
+        )
 
     def _score(self, tasks: Sequence[_Decoded]) -> tuple[list[Completion], list[Failure]]:
         if not tasks:
@@ -58,7 +59,8 @@ class BatchScoring:
             return self._complete(tasks), []
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of one of these tasks
             if len(tasks) == 1:
-                return [], [self._fail(tasks[0][0], "scoring_failed", "Scoring failed", _tell(error))]
+                failed = TaskError("scoring_failed", "Scoring failed", _tell(error))
+                return [], [self._fail(tasks[0][0], failed)]
         alone = [self._score([task]) for task in tasks]
         return [one for done, _ in alone for one in done], [one for _, failed in alone for one in failed]
 
@@ -76,13 +78,12 @@ class BatchScoring:
             begin = end
         return completions
 
-    def _fail(
-        self, task: ClaimedTask, code: str, title: str, reason: str, *, is_death: bool = False
-    ) -> Failure:
+    def _fail(self, task: ClaimedTask, reason: TaskError, *, is_death: bool = False) -> Failure:
         failed_attempts = task.failed_attempts + 1
         is_last = is_exhausted(failed_attempts, self._max_attempts) or task.attempts >= MOST_ATTEMPTS
         advice = "Look at the model and its reports, then retry it." if is_last else "It will be tried again."
-        error = TaskError(code, title, f"Attempt {task.attempts} failed. {reason} {advice}")
+        detail = f"Attempt {task.attempts} failed. {reason.detail} {advice}"
+        error = TaskError(reason.code, reason.title, detail)
         return Failure(task.lease, error, None if is_last else retry_delay(failed_attempts), is_death)
 
 
