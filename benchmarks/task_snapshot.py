@@ -35,7 +35,7 @@ def compare_claims(tasks: int = TASKS) -> None:
             Figure(
                 "the longest claim, ms",
                 1000 * max(held),
-                how=f"with none open {show(1000 * max(free))}; every few seconds a claim looks everywhere",
+                how=f"with none open {show(1000 * max(free))}; once a minute a claim looks everywhere",
             ),
         ],
         f"PostgreSQL, fsync on; one-report tasks are accepted, claimed and completed {GROUP} at a time over "

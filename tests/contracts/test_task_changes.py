@@ -4,7 +4,7 @@ import pytest
 
 from flagrank.storage.engine import Database
 from flagrank.triage.errors import TaskConflict, TaskNotFound
-from flagrank.triage.task import TaskStatus
+from flagrank.triage.task import Failure, TaskStatus
 from tests.task_store import ERROR, FAR, TaskStore, ids, submission
 
 
@@ -79,13 +79,13 @@ def test_a_waiting_task_is_not_retried(store: TaskStore, run_at: datetime | None
         store.changes.retry(task_id)
 
 
-def test_a_retried_task_runs_alone(store: TaskStore) -> None:
+def test_a_retried_task_that_processes_died_of_is_a_suspect_still(store: TaskStore) -> None:
     (failed,) = store.submit()
-    store.fail(store.claim())
+    store.claims.fail([Failure(one.lease, ERROR, None, is_death=True) for one in store.claim()])
     others = store.submit(3)
     store.changes.retry(failed)
-    assert ids(store.claim()) == others
-    assert ids(store.claim()) == [failed]
+    assert [(one.lease.task_id, one.is_suspect) for one in store.claim()] == [(one, False) for one in others]
+    assert [(one.lease.task_id, one.is_suspect) for one in store.claim()] == [(failed, True)]
 
 
 def test_the_worker_of_an_earlier_attempt_changes_nothing(store: TaskStore) -> None:

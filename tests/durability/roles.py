@@ -7,9 +7,11 @@ whenever a port's method begins or returns. Nothing of ours is patched: SQLAlche
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -20,6 +22,7 @@ from sqlalchemy import Engine, event
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.package import read_package
 from flagrank.scoring.verification import open_session
+from flagrank.service.scoring_process import answer, ask_child
 from flagrank.settings import DEMO_MODEL
 from flagrank.storage.engine import open_database
 from flagrank.storage.model_registry import StoredModelRegistry
@@ -44,7 +47,7 @@ from flagrank.triage.task import (
     Receipt,
     Submission,
 )
-from flagrank.worker import Worker, WorkRules
+from flagrank.worker import BatchScoring, Outcome, Worker, WorkRules
 
 _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -65,9 +68,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float = 1.0
     max_attempts: int = 5
     scoring_seconds: float = 0.0
+    stuck_seconds: float = 600.0
     group: ClaimLimit = ClaimLimit(tasks=1_000, reports=10_000)
     model: ModelIdentity = ModelIdentity("demo", "1")
     dies_at: Death = Death()
+    has_children: bool = True  # that score suspects; else it does so itself, which takes no second
 
 
 class Steps:
@@ -144,6 +149,35 @@ class DemoScorer:
         return self._scorer.score(reports)
 
 
+class Suspicion(msgspec.Struct, frozen=True):
+    """What a child is asked: to score this task as its worker would."""
+
+    rules: Work
+    task: ClaimedTask
+
+
+def score_apart(rules: Work, task: ClaimedTask) -> Outcome | None:
+    """Ask a child; this module is its program."""
+    if not rules.has_children:
+        return score_here(rules, task)
+    return ask_child([sys.executable, __file__], Suspicion(rules, task))
+
+
+def score_here(rules: Work, task: ClaimedTask) -> Outcome:
+    return make_batch(rules).run([task])
+
+
+def make_batch(rules: Work) -> BatchScoring:
+    lineup = Lineup[BatchScorer](DemoScorer(rules))
+    return BatchScoring(lineup, DEFAULT_POLICY, rules.max_attempts, Metrics().models)
+
+
+def score_suspect() -> None:
+    """Be that child."""
+    asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=Suspicion)
+    answer(make_batch(asked.rules), asked.task)
+
+
 def work(url: str, rules: Work) -> None:
     """A worker until SIGTERM, or its death."""
     stop = threading.Event()
@@ -156,11 +190,15 @@ def work(url: str, rules: Work) -> None:
             StoredTaskRetention(database),
             wake_ups,
             lambda: lineup,
+            partial(score_apart, rules),
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
             model_metrics=Metrics().models,
             rules=WorkRules(
-                lease_seconds=rules.lease_seconds, max_attempts=rules.max_attempts, group=rules.group
+                lease_seconds=rules.lease_seconds,
+                stuck_seconds=rules.stuck_seconds,
+                max_attempts=rules.max_attempts,
+                group=rules.group,
             ),
         )
         thread = threading.Thread(target=worker.run)
@@ -242,3 +280,7 @@ def read_acknowledged(answers: Connection) -> list[str]:
     except EOFError:
         pass
     return acknowledged
+
+
+if __name__ == "__main__":
+    score_suspect()

@@ -40,7 +40,7 @@ def test_a_worker_killed_at_any_step_of_its_turn_harms_no_task(url: str, deaths:
         with opened_store(url) as store:
             n_tasks += len(store.accept(make_submissions(4)))
         # One task may be among what dies many times; how often is the subject of other tests.
-        rules = Work(dies_at=Death(step), lease_seconds=0.3, max_attempts=100)
+        rules = Work(dies_at=Death(step), lease_seconds=0.3, max_attempts=100, has_children=False)
         process = start(work, url, rules)
         wait_for_end(url, process)
         process.terminate()

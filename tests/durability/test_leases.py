@@ -7,6 +7,7 @@ from collections import Counter
 
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import ClaimLimit, TaskQuery
+from flagrank.worker.heartbeat import EXIT_STUCK
 from tests.durability.audit import check_audit
 from tests.durability.patience import (
     count_open,
@@ -57,6 +58,16 @@ def test_a_worker_holds_what_takes_longer_than_its_lease(url: str) -> None:
         (task, *_) = store.reading.list_tasks(EVERY).tasks
         assert task.model == ModelIdentity("demo", "1")
         assert task.attempts == 1
+
+
+def test_a_worker_whose_scoring_hangs_ends_and_others_do_its_work(url: str) -> None:
+    submit(url, 3)
+    stuck = start(work, url, Work(lease_seconds=1, scoring_seconds=3_600, stuck_seconds=3))
+    wait_until(lambda: count_running(url) == 3)
+    stuck.join(30)
+    assert stuck.exitcode == EXIT_STUCK
+    finish_all(url)
+    assert check_audit(url) == 3
 
 
 def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_on_waking(url: str) -> None:
@@ -121,6 +132,10 @@ def test_a_task_that_kills_its_process_fails_alone(url: str, deaths: Counter[str
     assert str(failed.status) == "failed"
     assert failed.error is not None
     assert failed.error.code == "worker_died"
+    assert failed.error.detail == (
+        f"Attempt {failed.attempts} failed. The process that scored this task, and nothing else, ended or "
+        "did not come to an end. Look at the model and its reports, then retry it."
+    )
 
 
 def test_ten_kills_by_an_operator_fail_no_task(url: str, deaths: Counter[str]) -> None:
@@ -133,6 +148,20 @@ def test_ten_kills_by_an_operator_fail_no_task(url: str, deaths: Counter[str]) -
         deaths["workers"] += 1
     finish_all(url, Work())
     assert check_audit(url) == 20
+
+
+def test_a_lone_task_survives_any_number_of_kills(url: str, deaths: Counter[str]) -> None:
+    (task_id,) = submit(url, 1)
+    claimed = 0
+    for _ in range(6):
+        process = start(work, url, Work(lease_seconds=0.5, scoring_seconds=30, max_attempts=2))
+        claimed = wait_for_claim(url, claimed)
+        kill(process)
+        deaths["workers"] += 1
+    finish_all(url, Work(max_attempts=2))
+    assert check_audit(url) == 1
+    with opened_store(url) as store:
+        assert store.read(task_id).attempts == 7
 
 
 def test_a_worker_that_is_told_to_end_finishes_what_it_holds(url: str) -> None:

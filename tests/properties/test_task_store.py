@@ -132,7 +132,6 @@ class TaskMachine(RuleBasedStateMachine):
             self.store.changes.retry(task.task_id)
             task.status, task.due_turn = TaskStatus.QUEUED, next(self.turns)
             task.attempts = task.failed_attempts = 0
-            task.group_size = 1
         else:
             with pytest.raises(TaskConflict):
                 self.store.changes.retry(task.task_id)
@@ -149,18 +148,20 @@ class TaskMachine(RuleBasedStateMachine):
         claimed = self.store.claim(limit, lease_seconds=0 if is_lost else HOUR)
         assert ids(claimed) == [task.task_id for task in expected]
         turn = next(self.turns)
-        was_alone = len(expected) == 1 and expected[0].is_lost and expected[0].group_size == 1
+        was_lost = any(task.is_lost for task in expected)
+        is_suspect = len(expected) == 1 and expected[0].group_size == 1
+        group_size = len(expected) if was_lost or is_suspect else max(2, len(expected))
         for task, one in zip(expected, claimed, strict=True):
             task.status, task.is_lost, task.lost_turn = TaskStatus.RUNNING, is_lost, turn
             task.lease_no += 1
             task.attempts += 1
-            task.failed_attempts += was_alone
-            task.group_size = len(expected)
-            assert (one.lease.lease_no, one.attempts, one.failed_attempts, one.n_reports) == (
+            task.group_size = group_size
+            assert (one.lease.lease_no, one.attempts, one.failed_attempts, one.n_reports, one.is_suspect) == (
                 task.lease_no,
                 task.attempts,
                 task.failed_attempts,
                 task.n_reports,
+                is_suspect,
             )
         return multiple(claimed) if claimed else multiple()
 
@@ -205,15 +206,16 @@ class TaskMachine(RuleBasedStateMachine):
             task = self.tasks[task_id]
             task.status, task.finished_turn, task.scores = TaskStatus.SUCCEEDED, turn, scores[task_id]
 
-    @rule(claimed=claims, retry_seconds=st.sampled_from([None, DUE, LATER]))
-    def fail(self, claimed: list[ClaimedTask], retry_seconds: float | None) -> None:
+    @rule(claimed=claims, retry_seconds=st.sampled_from([None, DUE, LATER]), is_death=st.booleans())
+    def fail(self, claimed: list[ClaimedTask], retry_seconds: float | None, *, is_death: bool) -> None:
         held = self.still_held(claimed)
-        assert self.store.claims.fail([Failure(one.lease, ERROR, retry_seconds) for one in claimed]) == held
+        failures = [Failure(one.lease, ERROR, retry_seconds, is_death) for one in claimed]
+        assert self.store.claims.fail(failures) == held
         turn = next(self.turns)
         for task_id in held:
             task = self.tasks[task_id]
             task.failed_attempts += 1
-            task.group_size = 0
+            task.group_size = int(is_death)
             task.finished_turn = task.due_turn = turn
             task.status = {None: TaskStatus.FAILED, DUE: TaskStatus.QUEUED, LATER: TaskStatus.SCHEDULED}[
                 retry_seconds

@@ -1,4 +1,4 @@
-"""A child process of a server: what it is ordered to do, and its end when whoever started it is gone.
+"""A child process of a server or worker: what it is ordered to do, and its end when its parent is gone.
 
 The first line of its standard input is its order; the input's end tells it to stop, however its parent ended.
 """
@@ -9,25 +9,27 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
 from flagrank.settings import Settings
 from flagrank.telemetry import configure_logs
 from flagrank.triage.errors import FlagrankError
+from flagrank.triage.task import ClaimedTask
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a child does; descriptors are those it inherits."""
 
-    role: Literal["api", "worker"]
+    role: Literal["api", "worker", "scorer"]
     settings: Settings
     folder: str  # of what the processes of one server share
     row: int = 0  # of the numbers that they count
     schema_file: str | None = None
     listener: int = -1
     ready: int = -1  # where an api process tells that it answers
+    task: ClaimedTask | None = None  # for a scorer
 
 
 class ParentWatch:
@@ -52,14 +54,21 @@ class ParentWatch:
 
 def obey(order: Order, parent: ParentWatch) -> None:
     """Run the role to its end; in the main thread."""
-    if order.role == "worker":
-        from flagrank.service.worker_process import run_worker_child
+    match order.role:
+        case "worker":
+            from flagrank.service.worker_process import run_worker_child
 
-        run_worker_child(order, parent)
-    else:
-        from flagrank.service.serving import run_api_child
+            run_worker_child(order, parent)
+        case "scorer":
+            from flagrank.service.scoring_process import run_scorer_child
 
-        run_api_child(order, parent)
+            run_scorer_child(order)
+        case "api":
+            from flagrank.service.serving import run_api_child
+
+            run_api_child(order, parent)
+        case _:
+            assert_never(order.role)
 
 
 def tell_ready(descriptor: int) -> None:
@@ -73,7 +82,10 @@ def main() -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # of a terminal; until the role takes over, the parent decides
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return  # whoever would give the order is gone
+    order = msgspec.json.decode(line, type=Order)
     parent = ParentWatch()
     configure_logs(order.settings.log_style, order.settings.log_level)
     try:

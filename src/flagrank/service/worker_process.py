@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flagrank.scoring.drift import DriftWatch
 from flagrank.service.champion import FindLineup, watch_models
-from flagrank.service.checked_packages import CheckedPackages, no_packages_checked
+from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
+from flagrank.service.scoring_process import score_apart
 from flagrank.service.shared_counts import ROUTES, open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
@@ -46,7 +49,9 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
     configure_logs(settings.log_style, settings.log_level)
     stop = StopSignal()
     with ExitStack() as stack:
-        checked = stack.enter_context(no_packages_checked())
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="flagrank-")))
+        order = Order(role="worker", settings=settings, folder=str(folder))
+        checked = CheckedPackages(folder)
         database = stack.enter_context(opened_store(settings))
         metrics = Metrics(routes=ROUTES)
         database.count_in(metrics.database)
@@ -58,9 +63,9 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
             answers = answering(settings, settings.worker_port, database, models, metrics)
             address = stack.enter_context(answers)
         run_worker(
+            order,
             database,
             metrics,
-            read_rules(settings),
             models.find_lineup,
             stop,
             when_started=lambda: announce(address),
@@ -78,9 +83,9 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
     ):
         database.count_in(metrics.database)
         run_worker(
+            order,
             database,
             metrics,
-            read_rules(order.settings),
             models.find_lineup,
             stop,
             when_started=lambda: parent.call(stop.note),
@@ -88,9 +93,9 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
 
 
 def run_worker(
+    order: Order,
     database: Database,
     metrics: Metrics,
-    rules: WorkRules,
     find_lineup: FindLineup,
     stop: StopSignal,
     *,
@@ -106,10 +111,11 @@ def run_worker(
             StoredTaskRetention(database),
             wake_ups,
             find_lineup,
+            partial(score_apart, order),
             policy=DEFAULT_POLICY,
             metrics=metrics.tasks,
             model_metrics=metrics.models,
-            rules=rules,
+            rules=read_rules(order.settings),
         )
         when_started()
         thread = threading.Thread(target=worker.run, name="worker")

@@ -34,7 +34,7 @@ class StoredTaskChanges:
         return changed
 
     def retry(self, task_id: str) -> TaskDetail:
-        """See the port; it runs alone, since what made it fail may be its own."""
+        """See the port; one that processes died of is still a suspect."""
         with self._database.write() as transaction:
             values = {
                 "state": int(State.PENDING),
@@ -43,7 +43,6 @@ class StoredTaskChanges:
                 "finished_at": None,
                 "attempts": 0,
                 "failed_attempts": 0,
-                "group_size": 1,
                 "error": None,
             }
             changed = _change(transaction, task_id, State.FAILED, values)

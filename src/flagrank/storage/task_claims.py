@@ -39,7 +39,6 @@ _TAKE = (
         lease_until=bindparam("until"),
         started_at=bindparam("began_at"),
         attempts=task.c.attempts + 1,
-        failed_attempts=task.c.failed_attempts + bindparam("lost_alone"),
         group_size=bindparam("together"),
     )
     .returning(
@@ -139,7 +138,7 @@ class StoredTaskClaims:
                 if failure.lease.task_id in held
             ]
             if rows:
-                update_rows(connection, task, rows, {"lease_until": None, "group_size": 0})
+                update_rows(connection, task, rows, {"lease_until": None})
                 failed = sum(row["state"] == State.FAILED for row in rows)
                 count_final(connection, self._slot, {State.FAILED: failed})
         return set(held)
@@ -162,7 +161,7 @@ def _take(
     """Lease the tasks of a group, whose rows are locked; in the order of the group."""
     if not group:
         return []
-    was_lost_alone = was_lost and group[0].group_size == 1  # then nothing else is in this group
+    is_suspect = len(group) == 1 and group[0].group_size == 1  # it was alone before, when a process died
     ids = [row.task_id for row in group]
     rows = transaction.connection.execute(
         _TAKE,
@@ -170,8 +169,8 @@ def _take(
             "group": ids,
             "until": transaction.now + timedelta(seconds=lease_seconds),
             "began_at": transaction.now,
-            "lost_alone": int(was_lost_alone),
-            "together": len(ids),
+            # Lost for the first time, one that was alone is no suspect yet: most losses mean nothing.
+            "together": len(ids) if was_lost or is_suspect else max(2, len(ids)),
         },
     ).all()
     reports = {
@@ -186,6 +185,7 @@ def _take(
             submitted_at=row.submitted_at,
             attempts=row.attempts,
             failed_attempts=row.failed_attempts,
+            is_suspect=is_suspect,
         )
         for row in rows
     }
@@ -211,7 +211,7 @@ def _change_held(transaction: Transaction, leases: Sequence[Lease], values: dict
 
 
 def _failed_row(failure: Failure, failed_attempts: int, now: datetime) -> dict[str, Any]:
-    """Failed for good, or pending again; in the latter case the group it ran in bounds nothing any more."""
+    """Failed for good, or pending again; the group it ran in bounds the next one after a death only."""
     is_final = failure.retry_seconds is None
     return {
         "task_id": failure.lease.task_id,
@@ -219,5 +219,6 @@ def _failed_row(failure: Failure, failed_attempts: int, now: datetime) -> dict[s
         "due_at": now + timedelta(seconds=failure.retry_seconds or 0),
         "finished_at": now if is_final else None,
         "failed_attempts": failed_attempts + 1,
+        "group_size": int(failure.is_death),
         "error": msgspec.json.encode(failure.error),
     }

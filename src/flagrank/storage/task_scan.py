@@ -17,6 +17,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(seconds=2)  # longer than a submission takes from reading the clock to its commit
 _FULL_SCAN_SHARE = 0.05  # of a worker's time, at most, where passing over the dead takes long
+_BUSY = 12  # how many times longer a worker waits with it that has work before it
 _NUMBERS = tuple(sorted(PRIORITY_NUMBERS.values()))
 
 _CANDIDATE = (task.c.task_id, task.c.n_reports, task.c.group_size, task.c.priority, task.c.due_at)
@@ -79,7 +80,8 @@ class TaskScan:
 
     Index entries of claimed tasks stay until vacuum, which one old snapshot holds off: a scan from the
     beginning would pass over all of them, each time. Whatever comes in behind (a task given back, a slow
-    commit) is found by a full scan, which there is every few seconds.
+    commit) is found by a full scan, which there is every few seconds where nothing else is due, and every
+    minute where there is.
 
     Of leases it needs no slack: one that a claim writes ends a whole lease after the claim began.
     """
@@ -88,13 +90,15 @@ class TaskScan:
         self._full_scan_seconds = full_scan_seconds
         self._next_full_scan = time.monotonic()
         self._full_scan_began: float | None = None
+        self._is_busy = False
         self._due_from = dict.fromkeys(_NUMBERS, _ALWAYS)
         self._leased_from = _ALWAYS
 
     def begin(self, now: datetime) -> Mapping[str, object]:
         """The values of the queries that claim: where to look now."""
         began = time.monotonic()
-        if began < self._next_full_scan:
+        delay = (_BUSY - 1) * self._full_scan_seconds if self._is_busy else 0.0
+        if began < self._next_full_scan + delay:
             self._full_scan_began = None
             return self.resume(now)
         self._full_scan_began = began
@@ -111,6 +115,7 @@ class TaskScan:
     ) -> None:
         """Note what a claim that found nothing lost has found due, and how many of the first were taken."""
         self._leased_from = now
+        self._is_busy = taken > 0
         if self._full_scan_began is not None:
             took = time.monotonic() - self._full_scan_began
             pause = min(took / _FULL_SCAN_SHARE, LONGEST_PAUSE_SECONDS)

@@ -164,7 +164,8 @@ class ClaimedTask(msgspec.Struct, frozen=True, kw_only=True):
     enqueue: bool
     submitted_at: datetime
     attempts: int  # with this one
-    failed_attempts: int  # earlier ones that failed, or whose process died while it ran this task alone
+    failed_attempts: int  # earlier ones that failed
+    is_suspect: bool = False  # claimed alone, since a process died that ran nothing else
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -178,11 +179,15 @@ class Completion(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A failed attempt, and in how many seconds to try again; None: never, the task has failed."""
+    """A failed attempt, and in how many seconds to try again; None: never, the task has failed.
+
+    After a death it is a suspect whenever it is claimed again.
+    """
 
     lease: Lease
     error: TaskError
     retry_seconds: float | None
+    is_death: bool = False
 
 
 class GroupMember(msgspec.Struct, frozen=True):

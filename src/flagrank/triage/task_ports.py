@@ -78,7 +78,7 @@ class TaskClaims(Protocol):
         """Take what is due, by task priority, then by time: no one else gets it until the lease is over.
 
         What another worker held until its lease was over comes first, in groups half as large as that
-        worker's; for a task that was lost alone it counts as a failed attempt.
+        worker's. One that was lost when it was alone already is a suspect: it may be what the worker died of.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The worker: claims tasks, scores many of them in one model call, and writes what came of it."""
 
+from flagrank.worker.batch import BatchScoring, Outcome
 from flagrank.worker.worker import Worker, WorkRules
 
-__all__ = ["WorkRules", "Worker"]
+__all__ = ["BatchScoring", "Outcome", "WorkRules", "Worker"]

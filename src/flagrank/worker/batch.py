@@ -15,6 +15,8 @@ from flagrank.triage.report import Report
 from flagrank.triage.stored_reports import StoredReportDecoder
 from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
 
+MOST_ATTEMPTS = 100  # whatever ended them; a suspect that was begun so often is not begun again
+
 
 class _Decoded(msgspec.Struct, frozen=True):
     """A task's reports, and which of them the challenger scores: `theirs`, decoded for it."""
@@ -54,15 +56,19 @@ class BatchScoring:
         failures = []
         decoded = []
         for task in claimed:
-            if is_exhausted(task.failed_attempts, self._max_attempts):
-                failures.append(Failure(task.lease, _describe_death(task), None))
-                continue
             try:
                 decoded.append(self._decode(task))
             except InvalidReports as error:  # another attempt would find the same
                 failures.append(Failure(task.lease, _describe_mismatch(error), None))
         completions, failed = self._score(decoded, self._challenge(decoded))
         return Outcome(completions, [*failures, *failed])
+
+    def note_death(self, task: ClaimedTask) -> Outcome:
+        """What is to be written where the task's scoring ended the process that did nothing else."""
+        reason = "The process that scored this task, and nothing else, ended or did not come to an end."
+        return Outcome(
+            [], [self._fail(task, TaskError("worker_died", "The worker died", reason), is_death=True)]
+        )
 
     def _decode(self, task: ClaimedTask) -> _Decoded:
         """Raises `InvalidReports` where the reports lack what the champion needs."""
@@ -98,7 +104,8 @@ class BatchScoring:
             return self._complete(tasks, challenged), []
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of one of these tasks
             if len(tasks) == 1:
-                return [], [self._describe_failure(tasks[0].task, error)]
+                failed = TaskError("scoring_failed", "Scoring failed", _tell(error))
+                return [], [self._fail(tasks[0].task, failed)]
         alone = [self._score([task], challenged) for task in tasks]
         return [one for done, _ in alone for one in done], [one for _, failed in alone for one in failed]
 
@@ -129,30 +136,20 @@ class BatchScoring:
         model = self._challenger.scorer.model
         return ChallengerPart(model.name, model.version, taken)
 
-    def _describe_failure(self, task: ClaimedTask, error: Exception) -> Failure:
+    def _fail(self, task: ClaimedTask, reason: TaskError, *, is_death: bool = False) -> Failure:
         failed_attempts = task.failed_attempts + 1
-        reason = (
-            error.detail if isinstance(error, FlagrankError) else f"{type(error).__name__}: {shorten(error)}."
-        )
-        is_last = is_exhausted(failed_attempts, self._max_attempts)
+        is_last = is_exhausted(failed_attempts, self._max_attempts) or task.attempts >= MOST_ATTEMPTS
         advice = "Look at the model and its reports, then retry it." if is_last else "It will be tried again."
-        return Failure(
-            task.lease,
-            TaskError(
-                "scoring_failed", "Scoring failed", f"Attempt {task.attempts} failed. {reason} {advice}"
-            ),
-            None if is_last else retry_delay(failed_attempts),
-        )
+        detail = f"Attempt {task.attempts} failed. {reason.detail} {advice}"
+        error = TaskError(reason.code, reason.title, detail)
+        return Failure(task.lease, error, None if is_last else retry_delay(failed_attempts), is_death)
 
 
 def _describe_mismatch(error: InvalidReports) -> TaskError:
     return TaskError("schema_changed", "The reports do not fit the model", error.detail)
 
 
-def _describe_death(task: ClaimedTask) -> TaskError:
-    return TaskError(
-        "worker_died",
-        "The worker died",
-        f"{task.failed_attempts} attempts of this task failed, or ended the process that ran nothing else. "
-        "Look at its reports and at the workers' memory, then retry it.",
-    )
+def _tell(error: Exception) -> str:
+    if isinstance(error, FlagrankError):
+        return error.detail
+    return f"{type(error).__name__}: {shorten(error)}."

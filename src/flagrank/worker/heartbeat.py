@@ -1,6 +1,8 @@
 """Keeps what a worker holds from being claimed by others, while it is being scored and written."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -11,16 +13,24 @@ from flagrank.triage.errors import FlagrankError
 from flagrank.triage.task import Lease
 from flagrank.triage.task_ports import TaskClaims
 
+EXIT_STUCK = 1
+
 log = get_logger("worker")
 
 
 class Heartbeat:
-    """Extends leases four times in each of their lengths, from a thread of its own; a context manager."""
+    """Extends leases four times in each of their lengths, from a thread of its own; a context manager.
 
-    def __init__(self, claims: TaskClaims, lease_seconds: float) -> None:
+    What hangs in a model can't be interrupted, and would be held for ever: past `stuck_seconds` this ends the
+    process. Whoever started it starts another one, and what it held is lost like that of any dead worker.
+    """
+
+    def __init__(self, claims: TaskClaims, lease_seconds: float, stuck_seconds: float) -> None:
         self._claims = claims
         self._lease_seconds = lease_seconds
+        self._stuck_seconds = stuck_seconds
         self._held: Sequence[Lease] = ()
+        self._held_since = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -37,6 +47,7 @@ class Heartbeat:
     @contextmanager
     def hold(self, leases: Sequence[Lease]) -> Iterator[None]:
         """Extend these leases, newly claimed, until the end of the block."""
+        self._held_since = time.monotonic()
         self._held = leases
         try:
             yield
@@ -48,6 +59,9 @@ class Heartbeat:
             held = self._held
             if not held:
                 continue
+            if (seconds := time.monotonic() - self._held_since) > self._stuck_seconds:
+                log.error("worker_stuck", n_tasks=len(held), seconds=round(seconds))
+                os._exit(EXIT_STUCK)
             try:
                 self._claims.extend(held, self._lease_seconds)
             except FlagrankError as error:  # the next beat may still be in time

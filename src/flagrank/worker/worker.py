@@ -15,7 +15,7 @@ from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, TaskError, TaskStatus
 from flagrank.triage.task_ports import TaskClaims, TaskRetention, WakeUps
-from flagrank.worker.batch import BatchScoring
+from flagrank.worker.batch import MOST_ATTEMPTS, BatchScoring, Outcome
 from flagrank.worker.broom import Broom
 from flagrank.worker.heartbeat import Heartbeat
 
@@ -32,6 +32,7 @@ class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker works."""
 
     lease_seconds: float = 10.0
+    stuck_seconds: float = 600.0  # longer than any claim takes that comes to an end
     max_attempts: int = 5
     kept_seconds: float = 30 * 86_400.0  # of finished tasks
     group: ClaimLimit = ClaimLimit(tasks=1_000, reports=10_000)
@@ -46,21 +47,26 @@ class Worker:
         retention: TaskRetention,
         wake_ups: WakeUps,
         find_lineup: Callable[[], Lineup[BatchScorer] | None],
+        score_apart: Callable[[ClaimedTask], Outcome | None],
         *,
         policy: Policy,
         metrics: TaskMetrics,
         model_metrics: ModelMetrics,
         rules: WorkRules | None = None,
     ) -> None:
-        """`find_lineup` gives the models as they are now; while there is none, tasks wait."""
+        """`find_lineup` gives the models as they are now; while there is none, tasks wait.
+
+        `score_apart` scores a suspect in a process of its own, and gives None where that died of it.
+        """
         self._claims = claims
         self._wake_ups = wake_ups
         self._find_lineup = find_lineup
+        self._score_apart = score_apart
         self._policy = policy
         self._metrics = metrics
         self._model_metrics = model_metrics
         self._rules = rules or WorkRules()
-        self._heartbeat = Heartbeat(claims, self._rules.lease_seconds)
+        self._heartbeat = Heartbeat(claims, self._rules.lease_seconds, self._rules.stuck_seconds)
         self._broom = Broom(retention, self._rules.kept_seconds)
         self._stopping = threading.Event()
         self._scoring: BatchScoring | None = None
@@ -111,11 +117,22 @@ class Worker:
         self._metrics.claims.observe(len(claimed))
         self._metrics.model_calls.observe(sum(task.n_reports for task in claimed))
         with self._heartbeat.hold(leases):
-            outcome = scoring.run(claimed)
+            outcome = self._score(claimed, scoring)
             n_written = self._complete(outcome.completions) + self._fail(outcome.failures)
         if n_lost := len(claimed) - n_written:
             self._metrics.lease_losses.add(amount=n_lost)
             log.warning("leases_lost", n_tasks=n_lost)
+
+    def _score(self, claimed: Sequence[ClaimedTask], scoring: BatchScoring) -> Outcome:
+        """Score a claim here, or a suspect, which is alone in its claim, where it can kill no worker.
+
+        So the death of a worker counts against no task: an operator may have killed it.
+        """
+        first = claimed[0]
+        if not first.is_suspect:
+            return scoring.run(claimed)
+        outcome = self._score_apart(first) if first.attempts <= MOST_ATTEMPTS else None
+        return outcome or scoring.note_death(first)
 
     def _complete(self, completions: Sequence[Completion]) -> int:
         """Write results; of how many tasks. One that the database refuses sinks no other."""

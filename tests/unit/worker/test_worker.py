@@ -1,13 +1,16 @@
 import threading
 from collections.abc import Sequence
 
+import msgspec
+
 from flagrank.telemetry import Metrics
 from flagrank.triage.errors import FlagrankError, StoreRefused, StoreUnavailable
 from flagrank.triage.lineup import Lineup
 from flagrank.triage.policy import DEFAULT_POLICY
-from flagrank.triage.ports import BatchScorer
+from flagrank.triage.ports import BatchScorer, ModelIdentity
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, Lease
-from flagrank.worker import Worker, WorkRules
+from flagrank.worker import Outcome, Worker, WorkRules
+from flagrank.worker.batch import MOST_ATTEMPTS
 from tests.unit.worker.test_batch import LengthScorer, claimed
 
 
@@ -23,17 +26,24 @@ class Store:
         self.completed: list[str] = []
         self.failed: list[Failure] = []
         self.released: list[str] = []
+        self.apart: list[str] = []  # the suspects
+        self.outcome: Outcome | None = None  # of scoring them
         self.swept = threading.Event()
         self.worker = Worker(
             self,
             self,
             self,
             lambda: Lineup[BatchScorer](LengthScorer(ZeroDivisionError())),
+            self.score_apart,
             policy=DEFAULT_POLICY,
             metrics=Metrics().tasks,
             model_metrics=Metrics().models,
             rules=WorkRules(lease_seconds=1, max_attempts=3),
         )
+
+    def score_apart(self, task: ClaimedTask) -> Outcome | None:
+        self.apart.append(task.lease.task_id)
+        return self.outcome
 
     def claim(self, limit: ClaimLimit, lease_seconds: float) -> list[ClaimedTask]:
         assert (limit, lease_seconds) == (WorkRules().group, 1)
@@ -88,6 +98,36 @@ def test_a_claim_is_scored_and_written() -> None:
     assert store.completed == ["a", "b"]
     assert [one.lease.task_id for one in store.failed] == ["bad"]
     assert store.released == []
+
+
+def suspect(**changes: int) -> ClaimedTask:
+    return msgspec.structs.replace(claimed("odd", 10), is_suspect=True, **changes)
+
+
+def test_a_suspect_is_scored_apart_and_what_comes_of_it_is_written() -> None:
+    store = Store([suspect()])
+    store.outcome = Outcome([Completion(Lease("odd", 1), ModelIdentity("m", "1"), [0.5], [1.0])], [])
+    assert run(store).completed == ["odd"]
+    assert (store.apart, store.failed) == (["odd"], [])
+
+
+def test_the_death_of_the_process_that_scored_a_suspect_is_a_failed_attempt_of_it() -> None:
+    (failure,) = run(Store([suspect(failed_attempts=1)])).failed
+    assert (failure.lease.task_id, failure.error.code, failure.is_death) == ("odd", "worker_died", True)
+    assert "will be tried again" in failure.error.detail
+    assert failure.retry_seconds is not None
+
+
+def test_the_last_death_is_final() -> None:
+    (failure,) = run(Store([suspect(failed_attempts=2)])).failed
+    assert (failure.error.code, failure.retry_seconds) == ("worker_died", None)
+    assert "then retry it" in failure.error.detail
+
+
+def test_a_suspect_that_was_begun_a_hundred_times_is_not_begun_again() -> None:
+    store = run(Store([suspect(attempts=MOST_ATTEMPTS + 1)]))
+    (failure,) = store.failed
+    assert (failure.error.code, failure.retry_seconds, store.apart) == ("worker_died", None, [])
 
 
 def test_a_result_is_written_again_when_the_database_is_back() -> None:
