@@ -151,7 +151,7 @@ def test_tables_of_a_newer_program_are_refused_by_every_command(folder: Path) ->
 
 
 def test_newer_tables_that_still_serve_this_program_are_used_as_they_are(folder: Path) -> None:
-    version = f"9999_from_{NEWEST}"
+    version = f"9999_from_{NEWEST[:4]}"
     change(folder, "UPDATE alembic_version SET version_num = ?", version)
     assert f"ok   tables: They have version {version}, a newer one" in run("doctor", data_dir=folder).stdout
     assert run("db", "status", data_dir=folder).stdout == (

@@ -84,13 +84,13 @@ def test_tables_of_a_newer_program_are_refused_and_left_alone(database: Database
 
 
 def test_newer_tables_that_still_serve_this_program_are_used_and_left_alone(database: Database) -> None:
-    set_version(database, f"9999_from_{NEWEST}")
+    set_version(database, f"9999_from_{NEWEST[:4]}")
     check_schema(database)
     assert upgrade_schema(database).still_serves
     TaskStore(database).submit()
     with pytest.raises(DatabaseRefused, match="newer than this flagrank"):
         downgrade_schema(database, None)
-    assert read_schema_status(database) == SchemaStatus(f"9999_from_{NEWEST}", NEWEST)
+    assert read_schema_status(database) == SchemaStatus(f"9999_from_{NEWEST[:4]}", NEWEST)
 
 
 @pytest.mark.parametrize("version", ["9999", "9999_from_0002", "9999_from_", "0002_from_0001_x", "abcdef"])

@@ -159,8 +159,11 @@ def test_every_route_is_documented_and_no_other() -> None:
     documented = {code for row in read_rows(table) for code in read_codes(row[0])}
     application = create_application({}, lambda: load_schema(None), DEFAULT_POLICY.severities, list, list)
     paths = application.openapi()["paths"]
+    names = {"{task_id}": "<id>", "{version}": "<version>"}
     described = {
-        f"{method.upper()} {path.replace('{task_id}', '<id>')}" for path in paths for method in paths[path]
+        f"{method.upper()} " + "/".join(names.get(part, part) for part in path.split("/"))
+        for path in paths
+        for method in paths[path]
     }
     assert len(described) > 8
     assert documented == described | {"GET /console", "GET /docs", "GET /openapi.json"}

@@ -16,7 +16,7 @@ from flagrank.storage.engine import Database
 from flagrank.storage.tables import metadata, task
 from flagrank.triage.errors import DatabaseRefused
 
-NEWEST = "0002"
+NEWEST = "0002_from_0001"
 KNOWN = ("0001", NEWEST)  # oldest first; a test compares them with the migrations
 
 _LOCK = 0x666C6167_0000

@@ -8,7 +8,7 @@ from alembic import op
 
 from flagrank.storage.dialect import Moment, RowNumber
 
-revision = "0002"
+revision = "0002_from_0001"
 down_revision = "0001"
 
 _PART = (
