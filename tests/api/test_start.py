@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,16 @@ optional = true
 
 
 def _refusal(*arguments: str, **environment: str) -> str:
-    """What a start that fails says; it must be one line and exit code 1."""
-    ended = subprocess.run(
-        [FLAGRANK, "serve", "--port", "0", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment,
-        check=False,
-    )
+    """What a start that fails says, on a database of its own; it must be one line and exit code 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        ended = subprocess.run(
+            [FLAGRANK, "serve", "--port", "0", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"FLAGRANK_DATA_DIR": folder} | environment,
+            check=False,
+        )
     assert ended.returncode == 1, ended.stderr
     assert ended.stdout == ""
     assert len(ended.stderr.splitlines()) == 1, ended.stderr

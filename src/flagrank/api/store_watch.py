@@ -1,13 +1,12 @@
 """Looks at the store once in a while: does it answer, how much waits in it, which keys are in force."""
 
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from flagrank.api.keys import KeyRing
 from flagrank.api.problems import make_backlog_problem
+from flagrank.own_thread import OwnThread
 from flagrank.telemetry import get_logger
 from flagrank.triage.errors import FlagrankError, StoreUnavailable
 from flagrank.triage.task import TaskCounts, TaskStatus
@@ -20,7 +19,7 @@ REFUSED_SECONDS = 5.0  # how long a failed commit makes this process unready; th
 log = get_logger("store")
 
 
-class StoreWatch:
+class StoreWatch(OwnThread):
     """What is known of the store; a context manager that looks once at its begin, then from a thread."""
 
     def __init__(
@@ -37,6 +36,7 @@ class StoreWatch:
 
         `read_oldest_snapshot_seconds` asks the database for what `oldest_snapshot_seconds` shows.
         """
+        super().__init__("store-watch")
         self._reading = reading
         self._keys = keys
         self._most_tasks = most_tasks
@@ -53,20 +53,11 @@ class StoreWatch:
         self._n_accepted = 0  # written by the event loop only
         self._n_counted = 0  # of those accepted, how many `_waiting` holds
         self._free_bytes: int | None = None
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="store-watch", daemon=True)
 
     def __enter__(self) -> Self:
         """Raises `StoreUnavailable` where the store does not answer."""
         self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
+        return super().__enter__()
 
     def find_reasons(self) -> list[str]:
         """Why requests should go elsewhere; nothing where they need not."""
@@ -118,7 +109,7 @@ class StoreWatch:
     def _lacks_room(self) -> bool:
         return self._free_bytes is not None and self._free_bytes < self._least_free_bytes
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         pause = LOOK_SECONDS
         while not self._closing.wait(pause):
             begin = time.monotonic()

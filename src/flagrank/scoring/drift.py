@@ -7,19 +7,17 @@ moves on by ten minutes, and begins anew with another champion.
 
 import hashlib
 import mmap
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from flagrank.own_thread import OwnThread
 from flagrank.scoring.batch_scorer import Observe
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.package import Fingerprint, Manifest
@@ -113,13 +111,14 @@ class _Layout:
         return WindowDrift(reports, dict(zip(self.features, features, strict=True)), score.index)
 
 
-class DriftWatch:
+class DriftWatch(OwnThread):
     """Counts what one process scores with its champion, from a thread of its own; a context manager."""
 
     def __init__(
         self, path: Path | None = None, row: int = 0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`path` is a file by `create_drift_file`, `row` from 0 this process's own; without, there is one."""
+        super().__init__("drift")
         if path is None:
             memory = mmap.mmap(-1, _ROW_CELLS * 8)
         else:
@@ -132,18 +131,6 @@ class DriftWatch:
         self._champion: _Layout | None = None
         self._waiting: deque[tuple[_Layout, Matrix, Scores]] = deque()
         self._room = COUNTED_A_SECOND
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._count_for_ever, name="drift", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
 
     def watch(self, model: ModelIdentity, manifest: Manifest) -> Observe:
         """What hears the rows and scores of a model, which count while it is the champion; never blocks."""
@@ -205,7 +192,7 @@ class DriftWatch:
         """The number of the step that has begun; the processes of a machine share the clock."""
         return 1 + int(self._clock() / STEP_SECONDS)
 
-    def _count_for_ever(self) -> None:
+    def _run(self) -> None:
         while not self._closing.wait(_COUNT_SECONDS):
             self.count()
 

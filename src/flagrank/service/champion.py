@@ -1,12 +1,11 @@
 """The models of the registry at work, loaded: whatever is promoted anywhere serves here two seconds later."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
+from flagrank.own_thread import OwnThread
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.drift import DriftWatch
 from flagrank.scoring.package import unpack_package
@@ -66,7 +65,7 @@ def watch_models(
         yield watch
 
 
-class ChampionWatch:
+class ChampionWatch(OwnThread):
     """Keeps the models that have a role loaded, from a thread of its own; a context manager.
 
     A champion that can't be loaded leaves the old one at work; a challenger that can't leaves it alone.
@@ -80,6 +79,7 @@ class ChampionWatch:
         metrics: ModelMetrics,
         drift: DriftWatch,
     ) -> None:
+        super().__init__("champion")
         self._registry = registry
         self._checked = checked
         self._shadow = shadow
@@ -89,19 +89,10 @@ class ChampionWatch:
         self._seen: ActiveModels | None = None
         self._loaded: dict[int, SessionScorer] = {}
         self._refusals: dict[int, tuple[float, str]] = {}
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="champion", daemon=True)
 
     def __enter__(self) -> Self:
         self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
+        return super().__enter__()
 
     def find_lineup(self) -> LoadedLineup | None:
         """The models that were loaded last; None where no champion could be yet."""
@@ -119,7 +110,7 @@ class ChampionWatch:
         """How far what the champion scores has moved from its training data; None without a champion."""
         return self._drift.read()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
             self._look()
 

@@ -1,13 +1,12 @@
 """The shadow: scores a sample of what the champion scores, in a process of its own, and logs both scores."""
 
 import random
-import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from flagrank.own_thread import OwnThread
 from flagrank.scoring.columns import ColumnEncoder
 from flagrank.scoring.isolated_session import IsolatedSession
 from flagrank.scoring.package import unpack_package
@@ -34,7 +33,7 @@ class _Heard(NamedTuple):
     read_as: FeatureSchema
 
 
-class ShadowScoring:
+class ShadowScoring(OwnThread):
     """Follows the shadow of the registry from a thread of its own; a context manager.
 
     Whoever scores only puts a few reports a second into a short queue. The graph runs in a child with limits:
@@ -44,6 +43,7 @@ class ShadowScoring:
     def __init__(
         self, registry: ModelRegistry, shadow_log: ShadowLog, checked: CheckedPackages, metrics: ModelMetrics
     ) -> None:
+        super().__init__("shadow")
         self._registry = registry
         self._log = shadow_log
         self._checked = checked
@@ -54,18 +54,6 @@ class ShadowScoring:
         self._schema: FeatureSchema | None = None
         self._session: IsolatedSession | None = None
         self._stack = ExitStack()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="shadow", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
 
     def set_model(self, published: PublishedModel | None) -> None:
         """The shadow from now on; from any thread."""
@@ -83,7 +71,7 @@ class ShadowScoring:
 
         return listen
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         with self._stack:
             pause = _TURN_SECONDS
             while not self._closing.wait(pause):

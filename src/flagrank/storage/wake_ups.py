@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from sqlalchemy import text
 
+from flagrank.own_thread import OwnThread
 from flagrank.storage.dialect import LISTEN_CHANNEL
 from flagrank.storage.engine import Database
 from flagrank.telemetry import get_logger
@@ -74,29 +75,18 @@ class EmbeddedWakeUps:
         return bool(self._seen != had_seen)
 
 
-class ListeningWakeUps:
+class ListeningWakeUps(OwnThread):
     """The port `WakeUps` on PostgreSQL: LISTEN on a connection of its own, made anew where it breaks.
 
     That LISTEN was accepted proves nothing behind a pooler: now and then another connection sends an echo.
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__("wake-ups")
         self._database = database
         self._signal = threading.Event()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._keep_listening, name="wake-ups", daemon=True)
         self._echo_channel = f"{LISTEN_CHANNEL}_{os.urandom(8).hex()}"
         self.is_listening = False
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
 
     def wait(self, seconds: float) -> bool:
         """See the port. For one thread."""
@@ -108,7 +98,7 @@ class ListeningWakeUps:
         """See the port."""
         self._signal.set()
 
-    def _keep_listening(self) -> None:
+    def _run(self) -> None:
         is_first = True
         while not self._closing.is_set():
             reason = "no notification arrives: is there a pooler in transaction mode?"

@@ -1,13 +1,11 @@
 """Keeps what a worker holds from being claimed by others, while it is being scored and written."""
 
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
+from flagrank.own_thread import OwnThread
 from flagrank.telemetry import get_logger
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.task import Lease
@@ -18,7 +16,7 @@ EXIT_STUCK = 1
 log = get_logger("worker")
 
 
-class Heartbeat:
+class Heartbeat(OwnThread):
     """Extends leases four times in each of their lengths, from a thread of its own; a context manager.
 
     What hangs in a model can't be interrupted, and would be held for ever: past `stuck_seconds` this ends the
@@ -26,23 +24,12 @@ class Heartbeat:
     """
 
     def __init__(self, claims: TaskClaims, lease_seconds: float, stuck_seconds: float) -> None:
+        super().__init__("heartbeat")
         self._claims = claims
         self._lease_seconds = lease_seconds
         self._stuck_seconds = stuck_seconds
         self._held: Sequence[Lease] = ()
         self._held_since = 0.0
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
 
     @contextmanager
     def hold(self, leases: Sequence[Lease]) -> Iterator[None]:
@@ -54,7 +41,7 @@ class Heartbeat:
         finally:
             self._held = ()
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while not self._closing.wait(self._lease_seconds / 4):
             held = self._held
             if not held:
