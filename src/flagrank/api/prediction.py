@@ -21,7 +21,7 @@ from flagrank.api.problems import (
     send_problem,
 )
 from flagrank.api.query import read_explain
-from flagrank.api.request_body import BodyReader, ClientGone
+from flagrank.api.request_body import BodyReader, ClientGone, unless_gone
 from flagrank.api.serving import FindServing, Serving
 from flagrank.triage.explanation import Explanation
 from flagrank.triage.lineup import ChallengerPart
@@ -93,7 +93,8 @@ class PredictionRoute:
         received_at = datetime.now(UTC)
         scorer = serving.scorer
         if is_explained:
-            return await self._predict_explained(serving, body, received_at)
+            work = self._predict_explained(serving, body, received_at)
+            return await unless_gone(work, receive)
         if len(body) <= LOOP_BYTES:
             reports = serving.decoder.decode(body, received_at)
             if serving.companions is None:

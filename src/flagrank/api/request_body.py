@@ -1,17 +1,21 @@
-"""Reading a request's body: its kind and its size (how long it may take is the connection's business)."""
+"""What a client sends, and whether it is still there; the time it may take is the connection's business."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope
 
 from flagrank.api.problems import HttpProblem, make_encoding_problem, make_size_problem
 
 JSON = b"application/json"
+_Result = TypeVar("_Result")
+
 UTF8 = frozenset({b"", b"charset=utf-8", b'charset="utf-8"'})
 
 
 class ClientGone(Exception):
-    """The client hung up before its body was whole; nobody is left to answer."""
+    """The client hung up; nobody is left to answer."""
 
 
 class BodyReader:
@@ -55,6 +59,28 @@ class BodyReader:
                 raise _refuse_kind(self._media_types[0])
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise make_encoding_problem()
+
+
+async def unless_gone(work: Coroutine[Any, Any, _Result], receive: Receive) -> _Result:
+    """What comes of the work, which goes on no longer than someone is there to be answered.
+
+    For a request whose body was read; raises `ClientGone`.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_watch_for_end(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _watch_for_end(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _refuse_kind(expected: bytes) -> HttpProblem:

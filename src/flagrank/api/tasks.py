@@ -1,11 +1,11 @@
 """`GET /task/<id>`, `GET /task`, cancel and retry: looking at tasks, and changing their fate."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 
 from flagrank.api.query import LIST_NAMES, read_query, read_task_query, read_wait
 from flagrank.api.reply import Reply, encode_json
-from flagrank.api.request_body import ClientGone
+from flagrank.api.request_body import unless_gone
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.triage.errors import TaskNotFound
 from flagrank.triage.lineup import ChallengerPart
@@ -85,7 +85,7 @@ class TaskRoutes:
         task_id = _read_id(scope)
         detail = await self._find(task_id)
         if wait and not detail.task.status.is_final:
-            await _unless_gone(self._watch.wait(detail.task.task_id, wait), receive)
+            await unless_gone(self._watch.wait(detail.task.task_id, wait), receive)
             detail = await self._find(task_id)
         return Reply(encode_json(show_task(detail)))
 
@@ -126,25 +126,6 @@ class TaskRoutes:
 
     async def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
-
-
-async def _unless_gone(waiting: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Wait, but no longer than someone is there to be answered."""
-    task = asyncio.ensure_future(waiting)
-    gone = asyncio.ensure_future(_watch_for_end(receive))
-    try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        task.result()
-    finally:
-        task.cancel()
-        gone.cancel()
-
-
-async def _watch_for_end(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def show_task(detail: TaskDetail) -> ShownTask:
