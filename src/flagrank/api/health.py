@@ -47,7 +47,7 @@ def make_health_router(
         """Answers while the process lives; restart it where this stays without an answer."""
         return Heartbeat()
 
-    @router.head("/readyz", include_in_schema=False)
+    @router.head("/readyz", include_in_schema=False, response_model_exclude_none=True)
     @router.get(
         "/readyz",
         summary="Should requests be sent here",

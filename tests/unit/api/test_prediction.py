@@ -103,9 +103,12 @@ async def _ask_route(
     sent: list[dict[str, Any]] = []
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     messages[-1]["more_body"] = is_gone
-    messages.append({"type": "http.disconnect"})
+    if is_gone:
+        messages.append({"type": "http.disconnect"})
 
     async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()  # the client waits for its answer
         return messages.pop(0)
 
     async def send(message: Any) -> None:  # noqa: ANN401 - a mutable mapping of ASGI
