@@ -48,10 +48,10 @@ def read_figure(metrics: Mapping[str, Any], name: str) -> Figure:
         return Figure("none", shorten(measured.why) if measured.why else "")
     if name in _COUNTS:
         return Figure(f"{measured.value:,.0f}" if abs(measured.value) < 1e15 else f"{measured.value:.4g}")
-    ends = [f"{end:.4f}" for end in (measured.low, measured.high) if end is not None]
-    return Figure(
-        _show(measured.value), "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}".join(ends) if len(ends) == 2 else ""
-    )
+    if measured.low is None or measured.high is None:
+        return Figure(_show(measured.value))
+    interval = "\N{NO-BREAK SPACE}".join((_show(measured.low), "to", _show(measured.high)))
+    return Figure(_show(measured.value), interval)
 
 
 def _show(value: float) -> str:

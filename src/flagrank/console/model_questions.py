@@ -33,10 +33,10 @@ _WORDS = {  # the question, its button, and the link of whoever says no
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """The texts of a form as they were sent; its `to` is the version that a rollback is to return to."""
+    """The texts of a form as they were sent; `to` is the version that a rollback is to return to."""
 
     reason: str = ""
-    share: str = f"{DEFAULT_SHARE:g}"
+    share: str = ""
     force: str = ""
     to: str = ""
 
@@ -47,7 +47,10 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A page that asks: what it says, where its form leads, and where whoever says no goes."""
+    """A page that asks: what it says, where its form leads, and where whoever says no goes.
+
+    `share` is the one proposed, where one is asked for; `to` is what a rollback returns to.
+    """
 
     title: str
     told: str
@@ -55,12 +58,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     stay: str
     action: str
     back: str
-    has_share: bool = False
+    share: float | None = None
     to: int | None = None
 
 
 async def read_answers(request: Request) -> Answers:
-    """The fields of a form; those that are not sent are empty, or what the page proposes."""
+    """The fields of a form; those that are not sent are empty."""
     names = Answers.__struct_fields__
     async with request.form(max_files=0, max_fields=len(names), max_part_size=FORM_BYTES) as form:
         return Answers(**{name: str(form[name]).strip() for name in names if name in form})
@@ -93,7 +96,7 @@ def ask_about(kind: ChangeKind, model: PublishedModel, active: ActiveModels) -> 
         stay=stay,
         action=f"{MODELS}/{version}/{kind}",
         back=f"{MODELS}/{version}",
-        has_share=kind is ChangeKind.CHALLENGER,
+        share=model.share or DEFAULT_SHARE if kind is ChangeKind.CHALLENGER else None,
     )
 
 
@@ -142,8 +145,8 @@ def _tell_promotion(champion: PublishedModel | None) -> str:
         return "It becomes the champion, which every server serves within two seconds."
     return (
         f"It takes the place of version {champion.version}, the champion, on every server within two "
-        "seconds. Before that its package is verified, and compared with the champion's on the rows that both have "
-        "held out: that takes some seconds, and a clear loss is refused."
+        "seconds. Before that its package is verified, and compared with the champion's on the rows that "
+        "both have held out: that takes some seconds, and a clear loss is refused."
     )
 
 
@@ -154,4 +157,6 @@ def _tell_holder(role: ModelRole, model: PublishedModel, holder: PublishedModel 
 
 
 def _tell_end(model: PublishedModel) -> str:
-    return "" if model.role is ModelRole.NONE else f" Its role as {model.role} ends."
+    if model.role is ModelRole.NONE:
+        return ""
+    return f" Version {model.version} is the {model.role} no more then."
