@@ -1,7 +1,7 @@
 """The console on a real store, served over HTTP as the service serves it, and a browser to look at it."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,20 +14,29 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 from starlette.types import ASGIApp
 
-from flagrank.console import create_console
+from flagrank.console import ModelParts, create_console
+from flagrank.scoring.inspection import inspect_curves
+from flagrank.service.checked_packages import no_packages_checked
+from flagrank.service.promotion import CheckedRegistry
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database, embedded_url, open_database
+from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.schema import upgrade_schema
+from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.triage.api_key import ApiKey, NewApiKey, Scope, hash_secret, make_secret
+from flagrank.triage.audit import Change
+from flagrank.triage.curves import Curves
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.model_registry import Publication
 from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import Receipt, Submission
 from tests.browser.conftest import CHROMIUM, QUIET
-from tests.packages import read_default_schema
+from tests.packages import read_default_schema, zip_small_package
 from tests.task_store import TaskStore, identifiers
 
 LIMIT_BYTES = 2**20
+ANN = Change("user:ann")
 
 
 class StoredKeys:
@@ -53,6 +62,38 @@ class StoredKeys:
 
 
 @dataclass
+class Models:
+    """The registry behind a console, with every check that a server makes."""
+
+    registry: StoredModelRegistry
+    shadow_log: StoredShadowLog
+    checked: CheckedRegistry
+    read: list[int] = field(default_factory=list)  # the versions whose curves were
+
+    def publish(self, notes: str, changed: dict[str, bytes] | None = None) -> int:
+        """Publish a package that is new by these notes; its version."""
+        content = zip_small_package((changed or {}) | {"notes.txt": notes.encode()})
+        return self.checked.publish(content, ANN).model.version
+
+    def publish_as(self, name: str, metrics: Mapping[str, object]) -> int:
+        """Publish what could not be served, under any name and with any metrics; its version."""
+        return self.registry.publish(Publication(name, name.encode(), metrics), ANN).model.version
+
+    def promote(self, version: int) -> None:
+        """Make a version the champion."""
+        self.checked.promote(version, ANN, is_forced=False)
+
+    def roles(self) -> dict[int, str]:
+        """Those of the versions that have one."""
+        return {one.version: str(one.role) for one in self.registry.list_models() if one.role != "none"}
+
+    def read_curves(self, version: int) -> Curves:
+        """As the service reads them."""
+        self.read.append(version)
+        return inspect_curves(version, self.registry.load_package(version))
+
+
+@dataclass
 class Console:
     """A running console, and the store behind it."""
 
@@ -61,6 +102,7 @@ class Console:
     store: TaskStore
     keys: StoredKeys
     schema: FeatureSchema | None
+    models: Models
 
     async def submit(self, submission: Submission) -> Receipt:
         """What the service gives the console for it."""
@@ -89,13 +131,23 @@ def console(tmp_path: Path) -> Iterator[Console]:
     """A console on a database of its own, without keys."""
     database = open_database(embedded_url(tmp_path / "tasks.db"))
     upgrade_schema(database)
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as executor:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        ThreadPoolExecutor(2) as executor,
+        ThreadPoolExecutor(1) as working,
+        no_packages_checked() as checked,
+    ):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        made = Console(url, database, TaskStore(database), StoredKeys(database), read_default_schema())
+        registry, shadow_log = StoredModelRegistry(database), StoredShadowLog(database)
+        models = Models(registry, shadow_log, CheckedRegistry(registry, checked, None))
+        made = Console(
+            url, database, TaskStore(database), StoredKeys(database), read_default_schema(), models
+        )
         application = create_console(
             made.store.reading,
             made.store.changes,
             made.submit,
+            ModelParts(registry, shadow_log, models.checked, models.read_curves, executor, working),
             keys=made.keys,
             find_schema=lambda: made.schema,
             reasons=DEFAULT_POLICY.severities,

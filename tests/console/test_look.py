@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.conftest import Console, Visitor, visit
+from flagrank.triage.audit import Change
+from flagrank.triage.model_registry import ModelRole, make_assignment
+from flagrank.triage.shadow import ShadowScore
+from tests.console.conftest import ANN, Console, Visitor, visit
+from tests.console.test_model_pages import scored
 from tests.task_store import FAR, submission
 
 WIDTHS = {"wide": 1_600, "narrow": 360}
@@ -67,6 +71,31 @@ def fill(console: Console) -> dict[str, str]:
         "retry": f"/tasks/{failed}/retry",
         "submit": "/submit",
         "refusal": "/tasks/nonsense",
+        **fill_models(console),
+    }
+
+
+def fill_models(console: Console) -> dict[str, str]:
+    """Models of every role, one with the longest name there can be; the paths of their pages."""
+    models = console.models
+    models.promote(models.publish("champion", scored(0.1)))
+    models.promote(models.publish("better", scored(0.05)))
+    worse = models.publish("worse", scored(0.6))
+    odd = models.publish_as("x" * 128, {"roc_auc": {"value": None, "why": "y" * 300}})
+    registry = models.registry
+    registry.give_role(worse, make_assignment(ModelRole.SHADOW, None), Change("key:" + "z" * 64, "w" * 500))
+    registry.give_role(odd, make_assignment(ModelRole.CHALLENGER, 0.125), ANN)
+    models.shadow_log.append([ShadowScore(2, worse, 0.5, 0.25)])
+    return {
+        "models": "/models",
+        "champion": "/models/2",
+        "champion before": "/models/1",
+        "shadow": f"/models/{worse}",
+        "challenger": f"/models/{odd}",
+        "promote": f"/models/{worse}/promote",
+        "give a share": f"/models/{worse}/challenger",
+        "roll back": "/models/rollback",
+        "no model": "/models/99",
     }
 
 
@@ -104,6 +133,15 @@ def test_every_page_fits_and_can_be_read(seen: Visitor, console: Console, tmp_pa
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
         found[name] = find_faults(page)
     assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_a_refusal_of_the_gate_and_the_form_below_it_can_be_read(seen: Visitor, console: Console) -> None:
+    console.models.promote(console.models.publish("good", scored(0.1)))
+    console.models.publish("worse", scored(0.6))
+    page = seen.open("/models/2/promote")
+    page.get_by_role("button", name="Promote it").click()
+    expect(page.get_by_role("button", name="Promote it all the same")).to_be_visible()
+    assert find_faults(page) == []
 
 
 def test_the_faults_that_are_looked_for_are_found(visitor: Visitor) -> None:

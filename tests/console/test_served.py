@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.api.model_server import Models
 from tests.api.running_server import FLAGRANK, RunningServer, running_server
+from tests.console.test_model_pages import press
 from tests.packages import write_small_package
 
 REPORTS = "abuse_type,report_text_len,profile_rating,popularity\nMSG,12,4.5,\nPRF,7,,2\n"
@@ -41,6 +43,35 @@ def test_a_file_submitted_in_a_browser_is_scored(
         expect(page.locator("table data").first).to_have_attribute("value", re.compile(r"0\.\d+"))
         task_id = page.url.rpartition("/")[2]
     assert server.get(f"/task/{task_id}").document["n_reports"] == 2
+
+
+def test_a_model_promoted_with_the_keyboard_serves_and_one_rolled_back_to_serves_again(
+    server: RunningServer, browser: Browser
+) -> None:
+    models = Models(server)
+    version = models.publish_new("another")
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{server.url}/console/models")
+        page.get_by_role("link", name=f"version {version}").click()
+        expect(page.get_by_text("holds no held-out rows to plot").first).to_be_visible()
+        press(page, "link", "Promote")
+        press(page, "button", "Promote it")
+        expect(page.locator("dl.facts .status")).to_have_text("champion")
+        models.wait_for(version)
+        press(page, "link", "Roll back to version 1")
+        press(page, "button", "Roll back")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Model version 1")
+        models.wait_for(1)
+    actors = [(line["action"], line["actor"]) for line in models.show(version).document["history"]]
+    assert actors[1:] == [("model.promote", "local"), ("model.rollback", "local")]
+
+
+def test_a_model_changed_by_a_page_of_another_site_stays_as_it_is(server: RunningServer) -> None:
+    version = Models(server).publish_new("another")
+    for headers in ({"Origin": "http://example.org"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert server.ask("POST", f"/console/models/{version}/promote", b"", headers).status == 403
+    assert Models(server).roles() == {1: "champion"}
 
 
 def test_a_page_of_another_site_changes_nothing(server: RunningServer) -> None:

@@ -1,18 +1,19 @@
-"""Who may see the pages: while keys exist, whoever signed in with one of the scope `tasks`."""
+"""Who may see the pages: while keys exist, whoever signed in with one of the page's scope."""
 
 from typing import Protocol
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flagrank.console.pages import CONSOLE, SIGN_IN
+from flagrank.console.pages import CONSOLE, MODELS, SIGN_IN
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
 
 COOKIE = "flagrank_key"
-NEEDED = KeyScope.TASKS
-OPEN_PREFIXES = (SIGN_IN, f"{CONSOLE}/assets/")
+SCOPES = (KeyScope.TASKS, KeyScope.MODELS)  # a key has one of them, or opens nothing here
+OPEN_PREFIXES = (SIGN_IN, f"{CONSOLE}/sign-out", f"{CONSOLE}/assets/")
 
 
 class Keys(Protocol):
@@ -45,11 +46,24 @@ class AccessCheck:
         request = Request(scope)
         if self._keys.are_asked and not scope["path"].startswith(OPEN_PREFIXES):
             key = await find_key(self._keys, request.cookies.get(COOKIE, ""))
-            if key is None or NEEDED not in key.scopes:
+            if key is None or key.scopes.isdisjoint(SCOPES):
                 await _send_to_sign_in(request)(scope, receive, send)
                 return
             scope["state"]["console_key"] = key
+            needed = _find_scope(scope["path"])
+            if needed is not None and needed not in key.scopes:
+                raise HTTPException(
+                    403,
+                    f"Your key lacks the scope {needed}, which this page needs. Sign in with another.",
+                )
         await self._application(scope, receive, send)
+
+
+def _find_scope(path: str) -> KeyScope | None:
+    """The scope that a page needs; None for the one that only leads to another."""
+    if path == MODELS or path.startswith(f"{MODELS}/"):
+        return KeyScope.MODELS
+    return None if path == f"{CONSOLE}/" else KeyScope.TASKS
 
 
 async def find_key(keys: Keys, secret: str) -> ApiKey | None:

@@ -14,20 +14,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flagrank.console.access import AccessCheck, Keys
-from flagrank.console.pages import CONSOLE, FOLDER, SECURITY_HEADERS, TASKS, Pages
+from flagrank.console.model_changes import ModelChanges
+from flagrank.console.model_pages import ModelPages, ModelParts
+from flagrank.console.pages import CONSOLE, FOLDER, MODELS, SECURITY_HEADERS, TASKS, Pages, find_status
 from flagrank.console.sign_in_page import SignInPage
 from flagrank.console.submission_page import SubmissionPage, Submit
 from flagrank.console.task_pages import TaskPages
-from flagrank.triage.errors import FlagrankError, InvalidCursor, StoreUnavailable, TaskConflict, TaskNotFound
+from flagrank.triage.api_key import ApiKey
+from flagrank.triage.api_key import Scope as KeyScope
+from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
-_STATUS_OF: dict[type[FlagrankError], int] = {
-    TaskNotFound: 404,
-    TaskConflict: 409,
-    InvalidCursor: 422,
-    StoreUnavailable: 503,
-}
 _SENTENCES = {
     404: "There is no page at this address. Go back to the tasks.",
     405: "This page does not take this method. Go back to the tasks.",
@@ -39,6 +37,7 @@ def create_console(
     reading: TaskReading,
     changes: TaskChanges,
     submit: Submit,
+    models: ModelParts,
     *,
     keys: Keys,
     find_schema: Callable[[], FeatureSchema | None],
@@ -53,16 +52,18 @@ def create_console(
     """
     pages = Pages()
     routes = [
-        Route("/", _lead_to_tasks),
+        Route("/", _lead_on),
         *SignInPage(pages, keys).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
         *SubmissionPage(pages, submit, find_schema, reasons, limit_bytes=limit_bytes).make_routes(),
+        *ModelChanges(pages, models).make_routes(),
+        *ModelPages(pages, models).make_routes(),
         Mount("/assets", StaticFiles(directory=FOLDER / "assets")),
     ]
     answer = partial(_answer_error, pages)
     application = Starlette(
         routes=[
-            Route(CONSOLE, _lead_to_tasks),
+            Route(CONSOLE, _lead_in),
             # Here, and not around it all, so that what goes wrong in the check is answered with a page, too.
             Mount(CONSOLE, routes=routes, middleware=[Middleware(AccessCheck, keys=keys)]),
         ],
@@ -71,15 +72,20 @@ def create_console(
     return _Hardened(application)
 
 
-async def _lead_to_tasks(_: Request) -> Response:
-    return RedirectResponse(TASKS, 303)
+async def _lead_in(_: Request) -> Response:
+    return RedirectResponse(f"{CONSOLE}/", 303)
+
+
+async def _lead_on(request: Request) -> Response:
+    """To the first page that whoever signed in may see."""
+    key: ApiKey | None = request.scope["state"].get("console_key")
+    return RedirectResponse(TASKS if key is None or KeyScope.TASKS in key.scopes else MODELS, 303)
 
 
 async def _answer_error(pages: Pages, request: Request, error: Exception) -> Response:
     match error:
         case FlagrankError():
-            status = _STATUS_OF.get(type(error), 422)
-            return pages.show_refusal(request.scope, status, error.detail, error.fields)
+            return pages.show_refusal(request.scope, find_status(error), error.detail, error.fields)
         case HTTPException(status_code=status):
             return pages.show_refusal(request.scope, status, _SENTENCES.get(status, error.detail))
         case _:

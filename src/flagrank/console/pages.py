@@ -10,10 +10,22 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from flagrank.triage.api_key import ApiKey
-from flagrank.triage.errors import FieldProblem
+from flagrank.triage.api_key import Scope as KeyScope
+from flagrank.triage.errors import (
+    FieldProblem,
+    FlagrankError,
+    GateRefused,
+    ModelConflict,
+    ModelNotFound,
+    SchemaRefused,
+    StoreUnavailable,
+    TaskConflict,
+    TaskNotFound,
+)
 
 CONSOLE = "/console"
 TASKS = f"{CONSOLE}/tasks"
+MODELS = f"{CONSOLE}/models"
 SIGN_IN = f"{CONSOLE}/sign-in"
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
@@ -24,6 +36,15 @@ SECURITY_HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
+}
+_STATUS_OF: dict[type[FlagrankError], int] = {
+    TaskNotFound: 404,
+    TaskConflict: 409,
+    ModelNotFound: 404,
+    ModelConflict: 409,
+    GateRefused: 409,
+    SchemaRefused: 409,
+    StoreUnavailable: 503,
 }
 UNCHANGED = 204  # htmx leaves the page as it is
 
@@ -40,13 +61,18 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            time=_show_time, instant=_show_instant, count="{:,}".format, digits="{:.4g}".format
+            time=_show_time,
+            instant=_show_instant,
+            count="{:,}".format,
+            digits="{:.4g}".format,
+            share=show_share,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:
         """A whole page in the frame."""
         key: ApiKey | None = scope["state"].get("console_key")
-        text = self._render(template, signed_in_as=key.name if key else None, **values)
+        name, scopes = (key.name, key.scopes) if key else (None, frozenset(KeyScope))
+        text = self._render(template, signed_in_as=name, scopes=scopes, **values)
         return HTMLResponse(text, status, {"cache-control": "no-store"})
 
     def render_live(self, template: str, **values: object) -> "LivePart":
@@ -64,10 +90,16 @@ class Pages:
         self, scope: Scope, status: int, detail: str, fields: Sequence[FieldProblem] = ()
     ) -> Response:
         """A page that says what is wrong and what to do."""
-        return self.show(scope, "refusal.html.jinja", status, detail=detail, fields=fields)
+        is_model = scope["path"].startswith(f"{MODELS}/")
+        return self.show(scope, "refusal.html.jinja", status, detail=detail, fields=fields, is_model=is_model)
 
     def _render(self, template: str, **values: object) -> str:
         return self._environment.get_template(template).render(values)
+
+
+def find_status(error: FlagrankError) -> int:
+    """The status of a page that says this."""
+    return _STATUS_OF.get(type(error), 422)
 
 
 class LivePart:
@@ -76,6 +108,11 @@ class LivePart:
     def __init__(self, text: str) -> None:
         self.text = text
         self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def show_share(share: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 
 def _show_time(time: datetime) -> str:

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flagrank.console.access import NEEDED, Keys, find_key, forget_key, keep_key
-from flagrank.console.pages import SIGN_IN, TASKS, Pages
+from flagrank.console.access import SCOPES, Keys, find_key, forget_key, keep_key
+from flagrank.console.pages import CONSOLE, SIGN_IN, Pages
 
 FORM_BYTES = 4 * 2**10
 
@@ -28,7 +28,7 @@ class SignInPage:
     async def ask(self, request: Request) -> Response:
         """The form; where no key is asked for, there is nothing to sign in to."""
         if not self._keys.are_asked:
-            return RedirectResponse(TASKS, 303)
+            return RedirectResponse(CONSOLE, 303)
         return self._pages.show(request.scope, "sign_in.html.jinja", detail="")
 
     async def sign_in(self, request: Request) -> Response:
@@ -38,10 +38,13 @@ class SignInPage:
         key = await find_key(self._keys, secret)
         if key is None:
             detail = "No key in force is this one. Copy it again, or have one made by: flagrank keys create."
-        elif NEEDED not in key.scopes:
-            detail = f"This key lacks the scope {NEEDED}, which the console needs. Have one made with it."
+        elif key.scopes.isdisjoint(SCOPES):
+            detail = (
+                f"This key lacks the scope {' and the scope '.join(SCOPES)}; the console needs one of them. "
+                "Have one made with it."
+            )
         else:
-            response = RedirectResponse(TASKS, 303)
+            response = RedirectResponse(CONSOLE, 303)
             keep_key(request, response, secret)
             return response
         return self._pages.show(request.scope, "sign_in.html.jinja", 403, detail=detail)

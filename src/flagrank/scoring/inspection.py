@@ -1,4 +1,4 @@
-"""Packages read, verified and compared in a child with limits: who asks only ever holds their bytes.
+"""Packages read, verified, compared and traced in a child with limits: who asks only ever holds their bytes.
 
 What a stranger's package takes to unpack, and a comparison to compute, a server's memory and event loop never
 notice.
@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from flagrank.scoring.curves import trace_curves
 from flagrank.scoring.gate import compare_held_out
 from flagrank.scoring.package import Package, repack_package, unpack_package
 from flagrank.scoring.session import ModelSession
 from flagrank.scoring.verification import MEMORY_BYTES, check_golden, limit_trial
+from flagrank.triage.curves import Curves
 from flagrank.triage.errors import FlagrankError, PackageRefused, SchemaRefused, shorten
 from flagrank.triage.feature_schema import FeatureSchema, check_serves, find_narrowed
 from flagrank.triage.gate import Gate
@@ -39,6 +41,7 @@ class _Order(msgspec.Struct, kw_only=True):
     sources: tuple[str, ...]
     sizes: tuple[int, ...]
     is_upload: bool = False
+    wants_curves: bool = False
     is_verified: bool = False
     schema: FeatureSchema | None = None
     champion_version: int = 0
@@ -50,6 +53,7 @@ class _Verdict(msgspec.Struct, kw_only=True):
     name: str = ""
     metrics: Mapping[str, Any] = {}
     gate: Gate | None = None
+    curves: Curves = Curves(rows=0, positives=0, bins=(), shares=(), lift=())
     code: str = ""
     refusal: str = ""
 
@@ -94,6 +98,13 @@ def inspect_candidate(
     return verdict.gate
 
 
+def inspect_curves(version: int, content: bytes) -> Curves:
+    """What plots of a stored package's held-out scores show. Blocks for a second; raises `PackageRefused`."""
+    order = _Order(sources=(f"model {version}",), sizes=(len(content),), wants_curves=True)
+    verdict, _ = _ask(order, [content])
+    return verdict.curves
+
+
 def _ask(order: _Order, contents: Sequence[bytes]) -> tuple[_Verdict, bytes]:
     with (
         tempfile.TemporaryDirectory() as empty,  # a path in a graph finds nothing beside it
@@ -134,6 +145,8 @@ def _ask(order: _Order, contents: Sequence[bytes]) -> tuple[_Verdict, bytes]:
 
 def _obey(order: _Order, contents: Sequence[bytes]) -> tuple[_Verdict, bytes]:
     source, content = order.sources[0], contents[0]
+    if order.wants_curves:
+        return _Verdict(curves=trace_curves(unpack_package(content, source).held_out)), b""
     package, packed = (
         repack_package(content, source) if order.is_upload else (unpack_package(content, source), b"")
     )

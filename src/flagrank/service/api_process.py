@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from socket import socket
 
 import uvloop
@@ -23,7 +24,8 @@ from flagrank.api.store_watch import StoreWatch
 from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
-from flagrank.console import create_console
+from flagrank.console import ModelParts, create_console
+from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
@@ -37,6 +39,7 @@ from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
 from flagrank.storage.task_reading import StoredTaskReading
 from flagrank.telemetry import Metrics
+from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
 from flagrank.triage.policy import DEFAULT_POLICY
@@ -159,7 +162,12 @@ class ApiProcess:
         submission = SubmissionRoute(
             serving.find, reader, codec, intake, watch=watch, list_tasks=tasks.list_newest
         )
-        console = self._make_console(serving, submission, keys, threads)
+        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="packages"))
+        registry, shadow_log = StoredModelRegistry(self._database), StoredShadowLog(self._database)
+        parts = ModelParts(
+            registry, shadow_log, self._changes, partial(_read_curves, registry), threads, working
+        )
+        console = self._make_console(serving, submission, parts, keys)
         return {
             ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec, explaining),
             ("POST", "/predict"): JsonRoute(submission.respond),
@@ -167,19 +175,18 @@ class ApiProcess:
             ("GET", "/task"): JsonRoute(tasks.list),
             ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
-            **self._make_model_routes(stack, threads),
+            **self._make_model_routes(parts),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
         }
 
-    def _make_model_routes(self, stack: AsyncExitStack, threads: Executor) -> Routes:
-        working = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="packages"))
+    def _make_model_routes(self, parts: ModelParts) -> Routes:
         models = ModelRoutes(
-            StoredModelRegistry(self._database),
-            StoredShadowLog(self._database),
-            self._changes,
-            threads,
-            working,
+            parts.registry,
+            parts.shadow_log,
+            parts.checked,
+            parts.executor,
+            parts.working,
             reader=BodyReader(self._settings.body_limit_bytes),
             uploads=BodyReader(self._settings.body_limit_bytes, ZIP_TYPES),
         )
@@ -194,7 +201,7 @@ class ApiProcess:
         }
 
     def _make_console(
-        self, serving: ChampionServing, submission: SubmissionRoute, keys: KeyRing, threads: Executor
+        self, serving: ChampionServing, submission: SubmissionRoute, parts: ModelParts, keys: KeyRing
     ) -> ASGIApp:
         def find_schema() -> FeatureSchema | None:
             served = serving.find()
@@ -204,9 +211,14 @@ class ApiProcess:
             StoredTaskReading(self._database),
             StoredTaskChanges(self._database),
             submission.commit,
+            parts,
             keys=keys,
             find_schema=find_schema,
             reasons=DEFAULT_POLICY.severities,
-            executor=threads,
+            executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
         )
+
+
+def _read_curves(registry: StoredModelRegistry, version: int) -> Curves:
+    return inspect_curves(version, registry.load_package(version))

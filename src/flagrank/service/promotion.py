@@ -53,15 +53,16 @@ class CheckedRegistry:
         promoted = self._registry.promote(version, change, replacing=replacing, finding=finding)
         return Promoted(promoted, gate)
 
-    def roll_back(self, change: Change) -> PublishedModel:
+    def roll_back(self, change: Change, *, to: int | None = None) -> PublishedModel:
         """See the port. No gate: whoever rolls back has seen what the champion does."""
         before = self._registry.read_champion_before()
         if before is None:
             raise ModelConflict(
                 "There is no champion before this one to return to. Promote the version that is to serve."
             )
-        self._inspect(before, None)
-        return self._registry.roll_back(before.version, change)
+        if to is None or to == before.version:
+            self._inspect(before, None)
+        return self._registry.roll_back(before.version if to is None else to, change)
 
     def _inspect(self, candidate: PublishedModel, champion: PublishedModel | None) -> Gate | None:
         load = self._registry.load_package

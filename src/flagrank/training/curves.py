@@ -1,37 +1,17 @@
-"""The numbers behind a report's plots: scores in bins and the ranking at every depth, with 95 % intervals."""
+"""The numbers behind a report's plots: the ranking at every depth, with 95 % intervals."""
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from flagrank.training.resampling import draw_weights, rank_rows
+from flagrank.triage.curves import Span
 
-BINS = 10
 DEPTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """The shares of all rows, ranked highest, for which a report says what a review of them finds."""
 
 _SHARES = np.unique(np.concatenate([np.geomspace(0.001, 1, 100), np.linspace(0, 1, 101)[1:], DEPTHS]))
 _RECALLS = np.linspace(0.01, 1, 100)
-_NORMAL_QUANTILE = 1.959964  # of 97.5 %
-
-
-class Span(msgspec.Struct, frozen=True):
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Bin(msgspec.Struct, frozen=True):
-    """Rows whose scores lie from `lowest` to `highest`, and how many of them are positive."""
-
-    lowest: float
-    highest: float
-    rows: int
-    positives: int
-    mean_score: float
-    share: Span
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -66,59 +46,6 @@ class Depth(msgspec.Struct, frozen=True):
     recall: Span
     lift: float
     threshold: float
-
-
-def bin_by_width(
-    labels: NDArray[np.int8], scores: NDArray[np.float64], entities: NDArray[np.intp]
-) -> tuple[Bin, ...]:
-    """Bin rows by score, (n,) each, into tenths of 0 to 1; bins without rows are left out."""
-    places = np.minimum((scores * BINS).astype(np.intp), BINS - 1)
-    return tuple(
-        _fill_bin(place / BINS, (place + 1) / BINS, places == place, (labels, scores, entities))
-        for place in np.unique(places).tolist()
-    )
-
-
-def bin_by_count(
-    labels: NDArray[np.int8], scores: NDArray[np.float64], entities: NDArray[np.intp]
-) -> tuple[Bin, ...]:
-    """Bin rows by score, (n,) each, into tenths of the rows; equal scores share a bin: there may be fewer."""
-    edges = np.unique(np.quantile(scores, np.arange(1, BINS) / BINS, method="inverted_cdf"))
-    places = np.searchsorted(edges, scores)
-    bins = []
-    for place in np.unique(places):
-        chosen = places == place
-        low, high = float(scores[chosen].min()), float(scores[chosen].max())
-        bins.append(_fill_bin(low, high, chosen, (labels, scores, entities)))
-    return tuple(bins)
-
-
-def _fill_bin(
-    lowest: float,
-    highest: float,
-    chosen: NDArray[np.bool_],
-    table: tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.intp]],
-) -> Bin:
-    labels, scores, entities = (column[chosen] for column in table)
-    rows, positives = len(labels), int(labels.sum())
-    share = positives / rows
-    # Rows of one entity tell less than as many separate ones: count fewer rows (Kish's design effect).
-    _, members = np.unique(entities, return_inverse=True)
-    gaps = np.bincount(members, labels - share)
-    clustering = float(gaps @ gaps) / (rows * share * (1 - share)) if 0 < share < 1 else rows / len(gaps)
-    interval = _estimate_share(share, rows / max(clustering, 1.0))
-    return Bin(lowest, highest, rows, positives, float(scores.mean()), interval)
-
-
-def _estimate_share(share: float, rows: float) -> Span:
-    """Wilson's score interval of 95 % (JASA 22, 1927): honest for few rows and for none or all positive."""
-    z = _NORMAL_QUANTILE
-    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    reach = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    # The share lies within; where it is 0 or 1, rounding may say otherwise.
-    return Span(
-        share, float(min(max(centre - reach, 0.0), share)), float(max(min(centre + reach, 1.0), share))
-    )
 
 
 def trace_ranking(

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from flagrank.training.curves import DEPTHS, Bin, Ranking
+from flagrank.training.curves import DEPTHS, Ranking
+from flagrank.triage.curves import Bin
 
 _INK, _MUTED, _GRID, _ACCENT, _SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
 _THEME = {_INK: "--ink", _MUTED: "--muted", _GRID: "--grid", _ACCENT: "--accent", _SECOND: "--second"}

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flagrank.scoring.columns import Matrix
+from flagrank.scoring.curves import bin_by_count, bin_by_width
 from flagrank.training import plots
 from flagrank.training.calibration import Calibration
-from flagrank.training.curves import Band, Ranking, bin_by_count, bin_by_width, cut_ranking, trace_ranking
+from flagrank.training.curves import Band, Ranking, cut_ranking, trace_ranking
 from flagrank.training.feature_facts import describe_features
 from flagrank.training.metrics import Measure, Metrics
 from flagrank.triage.feature_schema import FeatureSchema

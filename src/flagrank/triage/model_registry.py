@@ -177,9 +177,9 @@ class CheckedChanges(Protocol):
         """
         ...
 
-    def roll_back(self, change: Change) -> PublishedModel:
+    def roll_back(self, change: Change, *, to: int | None = None) -> PublishedModel:
         """Return to the champion before, where it can be loaded.
 
-        Raises `PackageRefused`, `SchemaRefused`, or `ModelConflict` where there is none.
+        Raises `PackageRefused`, `SchemaRefused`, or `ModelConflict` where there is none, or it is not `to`.
         """
         ...

@@ -1,58 +1,8 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from flagrank.training.curves import DEPTHS, bin_by_count, bin_by_width, cut_ranking, trace_ranking
+from flagrank.training.curves import DEPTHS, cut_ranking, trace_ranking
 from flagrank.training.metrics import Measure, measure
-
-
-def test_bins_of_equal_width_hold_each_row_once() -> None:
-    scores = np.array([0.0, 0.05, 0.1, 0.55, 0.999, 1.0])
-    labels = np.array([0, 1, 0, 1, 1, 1], np.int8)
-    bins = bin_by_width(labels, scores, np.arange(6))
-    assert [(one.lowest, one.highest, one.rows, one.positives) for one in bins] == [
-        (0.0, 0.1, 2, 1),
-        (0.1, 0.2, 1, 0),
-        (0.5, 0.6, 1, 1),
-        (0.9, 1.0, 2, 2),
-    ]
-    assert bins[0].mean_score == pytest.approx(0.025)
-
-
-def test_bins_of_equal_count_hold_a_tenth_of_the_rows() -> None:
-    scores = np.random.default_rng(0).permutation(np.linspace(0.01, 0.02, 1000))
-    bins = bin_by_count(np.zeros(1000, np.int8), scores, np.arange(1000))
-    assert [one.rows for one in bins] == [100] * 10
-    assert all(left.highest < right.lowest for left, right in pairwise(bins))
-
-
-def test_equal_scores_share_a_bin() -> None:
-    scores = np.repeat([0.1, 0.2, 0.3], [450, 450, 100])
-    bins = bin_by_count(np.zeros(1000, np.int8), scores, np.arange(1000))
-    assert [(one.lowest, one.highest, one.rows) for one in bins] == [
-        (0.1, 0.1, 450),
-        (0.2, 0.2, 450),
-        (0.3, 0.3, 100),
-    ]
-
-
-def test_the_interval_of_a_share_is_wilsons() -> None:
-    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263, and 0 of 20.
-    labels = np.repeat(np.array([1, 0], np.int8), [81, 182])
-    (one,) = bin_by_width(labels, np.full(263, 0.35), np.arange(263))
-    assert (one.share.low, one.share.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    (none,) = bin_by_width(np.zeros(20, np.int8), np.full(20, 0.35), np.arange(20))
-    assert (none.share.low, none.share.high) == pytest.approx((0.0, 0.1611), abs=5e-5)
-
-
-@pytest.mark.parametrize("positives", [0, 30])
-def test_rows_of_one_entity_count_as_one(positives: int) -> None:
-    labels = np.repeat(np.array([1, 0], np.int8), [positives, 100 - positives])
-    (one,) = bin_by_width(labels, np.full(100, 0.35), np.arange(100))
-    (repeated,) = bin_by_width(np.repeat(labels, 9), np.full(900, 0.35), np.repeat(np.arange(100), 9))
-    assert repeated.rows == 900
-    assert (repeated.share.low, repeated.share.high) == pytest.approx((one.share.low, one.share.high))
 
 
 @pytest.mark.parametrize("rows_of_an_entity", [1, 3])
