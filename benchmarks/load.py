@@ -10,6 +10,8 @@ from itertools import cycle
 PATIENCE_SECONDS = 30.0
 _RECEIVE_BYTES = 1 << 16
 
+Hear = Callable[[int, bytes, float], None]  # which connection, its answer, the seconds that took
+
 
 class LoadFailed(Exception):
     """The server did not answer a request as expected, or not at all: nothing that was measured counts."""
@@ -46,10 +48,21 @@ def build_request(path: str, body: bytes, port: int) -> bytes:
 class LoadGenerator:
     """Keeps one request in flight on each of its connections, or as many as a pace asks for."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], connections: int, *, status: int = 200) -> None:
+    def __init__(
+        self,
+        port: int,
+        requests: Sequence[bytes],
+        connections: int,
+        *,
+        status: int = 200,
+        hear: Hear | None = None,
+    ) -> None:
+        """Every answer must be of `status`, or is of any and heard by `hear`, which judges it."""
+        self._hear = hear
+        expected = b"HTTP/1.1 " if hear else b"HTTP/1.1 %d " % status
         self._requests = cycle(requests)
         self._epoll = select.epoll()
-        opened = (_Connection(port, b"HTTP/1.1 %d " % status) for _ in range(connections))
+        opened = (_Connection(port, expected) for _ in range(connections))
         self._connections = {connection.fileno(): connection for connection in opened}
         for descriptor in self._connections:
             self._epoll.register(descriptor, select.EPOLLIN)
@@ -114,6 +127,9 @@ class LoadGenerator:
                 self._send_rest(connection)
             elif connection.receive():
                 answered += 1
+                if self._hear:
+                    taken = time.perf_counter() - connection.sent_at
+                    self._hear(descriptor, connection.answer, taken)
                 self._send(connection)
         return answered
 
@@ -125,6 +141,7 @@ class LoadGenerator:
 
     def _send(self, connection: "_Connection") -> None:
         connection.unsent = memoryview(next(self._requests))
+        connection.sent_at = time.perf_counter()
         connection.send()
         if connection.unsent:
             self._epoll.modify(connection.fileno(), select.EPOLLOUT)
@@ -136,7 +153,7 @@ class LoadGenerator:
 
 
 class _Connection:
-    __slots__ = ("_due", "_expected", "_received", "_socket", "unsent")
+    __slots__ = ("_due", "_expected", "_received", "_socket", "answer", "sent_at", "unsent")
 
     def __init__(self, port: int, expected: bytes) -> None:
         self._expected = expected
@@ -146,6 +163,8 @@ class _Connection:
         self._received = 0
         self._due = 0
         self.unsent = memoryview(b"")
+        self.sent_at = 0.0
+        self.answer = b""  # the last one; of one in pieces, the first, which has its head
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -167,6 +186,7 @@ class _Connection:
             if not data.startswith(self._expected):
                 raise LoadFailed(f"the server answered {data[:1000]!r}" if data else "the server hung up")
             self._due = data.index(b"\r\n\r\n") + 4 + _content_length(data)
+            self.answer = data
         self._received += len(data)
         if self._received < self._due:
             if not data:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xgboost import XGBClassifier
 
 from benchmarks.processes import BUILD
-from benchmarks.rows import simulated_columns
+from benchmarks.rows import SEED, simulated_columns
 from benchmarks.tables import progress
 from flagrank.scoring.columns import ColumnEncoder, Matrix
 from flagrank.settings import load_schema
@@ -31,11 +31,11 @@ class ServedModel:
     package: Path
 
 
-def make_served_model() -> ServedModel:
-    """Fit the model on simulated reports and write both forms under build/."""
+def make_served_model(name: str = "benchmark", seed: int = SEED) -> ServedModel:
+    """Fit the model on simulated reports of this seed and write both forms under build/."""
     progress.print(f"training {TREES} trees of depth {DEPTH} on {TRAINING_ROWS:,} simulated reports ...")
     schema = load_schema(None)
-    columns = simulated_columns(TRAINING_ROWS)
+    columns = simulated_columns(TRAINING_ROWS, seed)
     data = ColumnEncoder(schema).encode_columns(columns)  # (n, f) float32
     labels = np.array(columns["actionable"], dtype=np.int8)
     classifier = XGBClassifier(n_estimators=TREES, max_depth=DEPTH, learning_rate=0.05, random_state=1)
@@ -45,11 +45,11 @@ def make_served_model() -> ServedModel:
     def native(rows: Matrix) -> NDArray[np.float64]:
         return apply_calibration(AS_IT_IS, trees.predict_margins(rows))
 
-    made = ServedModel(BUILD / "native.ubj", BUILD / "package")
-    BUILD.mkdir(parents=True, exist_ok=True)
+    made = ServedModel(BUILD / name / "native.ubj", BUILD / name / "package")
+    made.native.parent.mkdir(parents=True, exist_ok=True)
     classifier.save_model(made.native)
     parts = Ingredients(
-        name="benchmark",
+        name=name,
         schema=schema,
         architecture="xgboost",
         libraries=("xgboost-cpu",),

@@ -36,9 +36,11 @@ class Server:
 
     def resident_mebibytes(self) -> float:
         """Return the resident memory of the process alone."""
-        status = Path(f"/proc/{self.process_id}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        return _resident_mebibytes(self.process_id)
+
+    def all_resident_mebibytes(self) -> float:
+        """Return the resident memory of the process and its children; what they share counts for each."""
+        return sum(_resident_mebibytes(pid) for pid in _family(self.process_id))
 
 
 @contextmanager
@@ -104,6 +106,12 @@ def _family(process_id: int) -> list[int]:
 def _fields(status: Path) -> list[str]:
     """Return the fields of /proc/PID/stat behind the name, the state first."""
     return status.read_text().rpartition(")")[2].split()
+
+
+def _resident_mebibytes(process_id: int) -> float:
+    status = Path(f"/proc/{process_id}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
 
 
 def _cpu_seconds(process_id: int) -> float:

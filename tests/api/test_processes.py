@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,16 @@ import pytest
 from flagrank.triage.feature_schema import parse_schema
 from flagrank.triage.report import CONTEXT_FIELDS
 from tests.api.problem_checks import check_problem
-from tests.api.running_server import FLAGRANK, REPORT, RunningServer, make_environment, running_server
+from tests.api.running_server import (
+    FLAGRANK,
+    JSON_TYPE,
+    REPORT,
+    RunningServer,
+    make_environment,
+    read_answer,
+    running_server,
+    write_head,
+)
 from tests.packages import write_small_package
 
 DEFAULT = Path(__file__).parents[2] / "src/flagrank/default_schema.toml"
@@ -25,6 +37,7 @@ type = "category"
 values = ["a", "b"]
 """
 PROCESSES = 4
+REQUESTS = 400
 FOLLOW_SECONDS = 2.0
 PATIENCE_SECONDS = 30
 
@@ -64,27 +77,77 @@ def find_role(pid: int) -> str:
     return "api" if "httptools" in loaded else "worker"
 
 
-def versions(server: RunningServer, count: int) -> set[str]:
-    return {server.predict([REPORT]).document["model"]["version"] for _ in range(count)}
+def find_api_processes(server: RunningServer) -> set[int]:
+    return {pid for pid, role in find_children(server).items() if role == "api"}
+
+
+def find_owner(server: RunningServer, connection: socket.socket) -> int | None:
+    """The process at the other end of a connection."""
+    ends = [f":{port:04X}" for port in (server.address[1], connection.getsockname()[1])]
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        _, local, remote, *_, inode = line.split()[:10]
+        if [local[-5:], remote[-5:]] == ends:
+            break
+    for pid in find_children(server):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if any(
+                file.is_socket() and file.stat().st_ino == int(inode)
+                for file in Path(f"/proc/{pid}/fd").iterdir()
+            ):
+                return pid
+    return None
+
+
+def find_versions(server: RunningServer) -> set[str]:
+    """The versions that answer 400 requests on fresh connections, and more until each process has answered."""
+    body = json.dumps([REPORT]).encode()
+    headers = {"Host": server.host, "Content-Length": str(len(body)), **JSON_TYPE}
+    versions, answered = set(), set()
+    end = time.monotonic() + PATIENCE_SECONDS
+    for number in count(1):
+        with server.connect() as connection:
+            connection.sendall(write_head("POST", "/prediction", headers) + body)
+            versions.add(read_answer(connection).document["model"]["version"])
+            answered.add(find_owner(server, connection))
+        if number >= REQUESTS and len(answered & find_api_processes(server)) == PROCESSES:
+            break
+        assert time.monotonic() < end
+    return versions
+
+
+def publish_other(data: Path, tmp_path: Path) -> None:
+    """As version 2."""
+    write_small_package(tmp_path / "other", changed={"notes.txt": b"another one"})
+    assert model_command(data, "publish", str(tmp_path / "other"))["version"] == 2
 
 
 def test_every_process_serves_a_new_champion_within_two_seconds(
     many: RunningServer, data: Path, tmp_path: Path
 ) -> None:
-    write_small_package(tmp_path / "other", changed={"notes.txt": b"another one"})
-    assert versions(many, 20) == {"1"}
-    assert model_command(data, "publish", str(tmp_path / "other"))["version"] == 2
-    assert versions(many, 20) == {"1"}
-    victim = next(pid for pid, role in find_children(many).items() if role == "api")
-    os.kill(victim, signal.SIGKILL)
+    publish_other(data, tmp_path)
+    assert find_versions(many) == {"1"}
     model_command(data, "promote", "2")
     time.sleep(FOLLOW_SECONDS)
-    assert versions(many, 400) == {"2"}
-    victim = next(pid for pid, role in find_children(many).items() if role == "api" and pid != victim)
-    os.kill(victim, signal.SIGKILL)
+    assert find_versions(many) == {"2"}
     assert model_command(data, "rollback")["version"] == 1
     time.sleep(FOLLOW_SECONDS)
-    assert versions(many, 400) == {"1"}
+    assert find_versions(many) == {"1"}
+
+
+def test_a_process_that_is_born_again_meanwhile_serves_the_new_champion(
+    many: RunningServer, data: Path, tmp_path: Path
+) -> None:
+    publish_other(data, tmp_path)
+    first, second, *_ = find_api_processes(many)
+    os.kill(first, signal.SIGKILL)
+    model_command(data, "promote", "2")
+    time.sleep(FOLLOW_SECONDS)
+    assert find_versions(many) == {"2"}
+    os.kill(second, signal.SIGKILL)
+    assert model_command(data, "rollback")["version"] == 1
+    time.sleep(FOLLOW_SECONDS)
+    assert find_versions(many) == {"1"}
+    assert not {first, second} & find_api_processes(many)
 
 
 def test_a_killed_process_is_born_again(many: RunningServer) -> None:

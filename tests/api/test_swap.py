@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,17 +36,21 @@ class Load:
         }
         self._request = write_head("POST", "/prediction", headers) + body
         self.answers: Counter[tuple[int, str, float]] = Counter()
+        self.swaps: list[int] = []
         self._lock = threading.Lock()
         self.faults: list[BaseException] = []
 
     def ask(self, connection: socket.socket) -> None:
+        met = []
         while not self._stop.is_set():
             connection.sendall(self._request)
             answer = read_answer(connection)
             document = answer.document
             key = (answer.status, document["model"]["version"], document["scores"][0])
+            met.append(key)
             with self._lock:
                 self.answers[key] += 1
+        self.swaps.append(sum(one != other for one, other in pairwise(met)))
 
     def run(self) -> None:
         try:
@@ -73,7 +78,13 @@ def models(package: Path) -> Iterator[Models]:
         yield Models(server)
 
 
-def test_no_request_fails_while_champions_change(models: Models) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_no_request_fails_while_champions_change(package: Path, processes: int) -> None:
+    with running_server("--model", str(package), "--processes", str(processes)) as server:
+        change_champions(Models(server))
+
+
+def change_champions(models: Models) -> None:
     other = models.publish_new("other", OTHER)
     load = Load(models.server)
     with load.running():
@@ -88,6 +99,9 @@ def test_no_request_fails_while_champions_change(models: Models) -> None:
     # Each model has a score of its own for the one report that was sent, and never the other's.
     assert sorted(version for _, version, _ in load.answers) == ["1", str(other)]
     assert min(load.answers.values()) > PROMOTIONS
+    # A connection stays with one process, which never returns to a model that it has left.
+    assert len(load.swaps) == CONNECTIONS
+    assert PROMOTIONS / 2 < max(load.swaps) <= PROMOTIONS
 
 
 def count_threads(server: RunningServer) -> int:

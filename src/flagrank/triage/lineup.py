@@ -6,6 +6,7 @@ in every process, for as long as the challenger is the same and its share does n
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import UNSET
 
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.ports import BatchScorer, ModelIdentity
-from flagrank.triage.report import Report, feature_values
+from flagrank.triage.report import Report
 
 _HASHES = 2**64
 
@@ -60,7 +61,8 @@ class Draw:
         """The features of `champion` are the key of a report without ids; `read_as` is what decoded it."""
         self._salt = challenger.version.encode()[-16:]
         self._limit = round(share * _HASHES)
-        self._places = [read_as.names.index(name) for name in sorted(champion.names)]
+        self._getters = [attrgetter(f"f{read_as.names.index(name)}") for name in sorted(champion.names)]
+        self._encode = msgspec.json.Encoder().encode
 
     def pick(self, reports: list[Report]) -> list[int]:
         """The indices of the challenger's reports, rising."""
@@ -72,7 +74,8 @@ class Draw:
                 key = identity.encode()
                 break
         else:
-            key = msgspec.json.encode([feature_values([report], place)[0] for place in self._places])
+            values = [get(report) for get in self._getters]
+            key = self._encode([None if value is UNSET else value for value in values])
         digest = blake2b(key, digest_size=8, salt=self._salt).digest()
         return int.from_bytes(digest) < self._limit
 
