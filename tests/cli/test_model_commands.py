@@ -5,12 +5,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flagrank.service.store import FILE
 from tests.cli.running import check_refusal, read_json, run
 from tests.databases import migrate
+from tests.hostile.spoiling import rewrite_manifest
 from tests.packages import write_small_package
 from tests.postgres_server import WHEEL_18, PostgresServer, find_free_port, run_server
 
@@ -69,7 +71,7 @@ def test_the_same_package_again_keeps_its_version_and_role(
     first = read_json(run("model", "publish", package, "--json", **database))
     read_json(run("model", "promote", first["version"], "--json", **database))
     again = run("model", "publish", package, **database)
-    assert again.stdout == "small is version 1; `flagrank model promote` makes it serve.\n"
+    assert again.stdout == "small is version 1; `flagrank model promote 1` makes it serve.\n"
     assert list_roles(database) == [(1, "champion")]
     promoted = run("model", "promote", 1, **database)
     assert promoted.stdout == "small 1 is the champion.\n"
@@ -77,10 +79,44 @@ def test_the_same_package_again_keeps_its_version_and_role(
 
 def test_a_published_version_is_shown(database: dict[str, object], package: Path) -> None:
     published = read_json(run("model", "publish", package, "--json", **database))
-    assert read_json(run("model", "show", 1, "--json", **database)) == published
+    document = read_json(run("model", "show", 1, "--json", **database))
+    assert [entry["action"] for entry in document.pop("history")] == ["model.publish"]
+    assert document.pop("shadow") is None
+    assert document == published
     shown = run("model", "show", 1, **database).stdout
     assert shown.startswith("small 1 (none), published 2")
     assert f"sha256 {published['sha256']}" in shown.splitlines()
+
+
+def publish_figures(folder: Path, metrics: dict[str, Any], settings: dict[str, object]) -> int:
+    write_small_package(folder)
+    rewrite_manifest(folder, metrics=metrics)
+    version: int = read_json(run("model", "publish", folder, "--json", **settings))["version"]
+    return version
+
+
+def test_a_version_is_shown_beside_the_champion(tmp_path: Path) -> None:
+    settings: dict[str, object] = {"data_dir": tmp_path / "data"}
+    for number in (8, 9):
+        figure = {"value": number / 10, "low": number / 10 - 0.05, "high": number / 10 + 0.05}
+        publish_figures(tmp_path / str(number), {"rows": {"value": 4000}, "roc_auc": figure}, settings)
+    run("model", "promote", 1, **settings)
+    shown = run("model", "show", 2, **settings).stdout.splitlines()
+    assert [" ".join(line.split()) for line in shown[2:5]] == [
+        "measure version 2 95 % interval version 1 95 % interval",
+        "rows 4,000 4,000",
+        "roc auc 0.9000 0.8500 .. 0.9500 0.8000 0.7500 .. 0.8500",
+    ]
+
+
+def test_what_a_stranger_says_in_place_of_figures_is_shown_as_plain_text(tmp_path: Path) -> None:
+    settings: dict[str, object] = {"data_dir": tmp_path / "data"}
+    evil = "\x1b]0;evil\x07[red]"
+    figures = {evil: 1, "a": {"why": evil}, "b": {"value": evil, "low": [], "high": {}}, "c": evil}
+    publish_figures(tmp_path / "package", figures, settings)
+    shown = run("model", "show", 1, **settings).stdout
+    assert "?]0;evil?[red]" in shown
+    assert not {"\x1b", "\x07"} & set(shown)
 
 
 def test_what_is_no_whole_package_is_refused_and_nothing_is_published(tmp_path: Path, package: Path) -> None:

@@ -18,6 +18,7 @@ from tests.docs.documents import ROOT, Block
 
 DEFAULT_PORT = 8081
 MAKE_SERVE = "make serve"
+LOAD = "python load.py"  # runs in a terminal of its own until Ctrl-C
 SERVED = "flagrank serve --demo"  # what `make serve` runs when it has installed; test_pages checks that
 PATIENCE_SECONDS = 60
 
@@ -39,6 +40,11 @@ class Terminal:
             "COLUMNS": "100",
         }
         self._server: subprocess.Popen[bytes] | None = None
+        self._load: subprocess.Popen[str] | None = None
+
+    def write(self, name: str, text: str) -> None:
+        """Save a file that the page shows."""
+        (self._folder / name).write_text(self._address(text))
 
     def note(self, said: str, found: str) -> None:
         """Put an id that was printed in place of the one on the page from now on."""
@@ -47,13 +53,30 @@ class Terminal:
     def run(self, block: Block) -> str:
         """What a block prints on standard output; of one that ends by serving, what the server announces."""
         *before, last = block.text.rstrip("\n").split("\n")
+        if last == LOAD:
+            self._run_script("\n".join(before))
+            self._load = subprocess.Popen(
+                LOAD.split(), cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, text=True
+            )
+            return ""
         if last != MAKE_SERVE and not last.startswith("flagrank serve"):
             return self._run_script(block.text)
         self._run_script("\n".join(before))
         return self._serve(SERVED if last == MAKE_SERVE else last)
 
+    def stop_load(self) -> str:
+        """Press Ctrl-C where `LOAD` runs; what it has printed."""
+        assert self._load is not None, f"no block is {LOAD}"
+        load, self._load = self._load, None
+        load.send_signal(signal.SIGINT)
+        printed, _ = load.communicate(timeout=PATIENCE_SECONDS)
+        return printed
+
+    def _address(self, text: str) -> str:
+        return text.replace(f"127.0.0.1:{DEFAULT_PORT}", f"127.0.0.1:{self.port}")
+
     def _run_script(self, script: str) -> str:
-        asked = script.replace(f"127.0.0.1:{DEFAULT_PORT}", f"127.0.0.1:{self.port}")
+        asked = self._address(script)
         for said, found in self._found.items():
             asked = asked.replace(said, found)
         done = subprocess.run(
@@ -102,9 +125,10 @@ class Terminal:
         try:
             self._stop()
         finally:
-            if self._server is not None:
-                self._server.kill()
-                self._server.wait()
+            for process in (self._server, self._load):
+                if process is not None:
+                    process.kill()
+                    process.communicate()
 
 
 def tell_apart(expected: str, found: str) -> str | None:
@@ -120,6 +144,12 @@ def tell_apart(expected: str, found: str) -> str | None:
         if _mask(word) != _mask(other) and not _are_close(word, other):
             return f"{word!r} on the page, {other!r} printed:\n{found}"
     return None
+
+
+def tell_words_apart(expected: str, found: str) -> str | None:
+    """The same where figures, hashes and users are others each time: only the words around them count."""
+    other = r"[0-9a-f]{64}|user:\w+|\d[\d,.]*"
+    return tell_apart(*(re.sub(other, "0", text) for text in (expected, found)))
 
 
 def _mask(word: str) -> str:

@@ -5,6 +5,7 @@ A block of code that begins with a file's name is in that file.
 
 import json
 import re
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.docs.documents import ROOT, Block, read_blocks
-from tests.docs.terminal import Terminal, tell_apart
+from tests.docs.terminal import Terminal, tell_apart, tell_words_apart
 
 OUTPUTS = {"text", "json"}
+COMPARED = OUTPUTS | {"example"}  # the figures of an example are others each time
 NOT_RUN = {
     "make test\n",  # it would run this test
     ".venv/bin/python examples/kill_the_worker.py\n",  # tests/durability runs it, on both databases
@@ -27,25 +29,44 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/tutorial-bring-your-own.md"])
 def test_the_commands_of_a_page_run_and_print_what_it_says(page: str, tmp_path: Path) -> None:
-    blocks = read_blocks(ROOT / page)
-    if any("import keras" in block.text for block in blocks):
-        pytest.importorskip("tensorflow", reason="TensorFlow has no release for this Python")
     with Terminal(tmp_path) as terminal:
-        for block, following in pairwise([*blocks, Block("", "")]):
-            if name := re.match(r"# (\w+\.(?:py|toml))\n", block.text):
-                (tmp_path / name[1]).write_text(block.text)
-            if block.language != "sh" or block.text in NOT_RUN:
-                continue
-            printed = terminal.run(block)
-            if following.language in OUTPUTS:
-                _compare(following, printed, terminal)
-            if "curl" in block.text:
-                assert ANSWERS & json.loads(printed).keys(), printed
+        run_page(page, terminal)
+
+
+def test_no_request_fails_while_two_architectures_change_places(tmp_path: Path) -> None:
+    page = "docs/tutorial-two-architectures.md"
+    with Terminal(tmp_path) as terminal:
+        run_page(page, terminal)
+        told = terminal.stop_load()
+    said = read_blocks(ROOT / page)[-1].text
+    assert tell_words_apart(said, told) is None, told
+    for text in (said, told):
+        assert re.findall(r"version (\d+) answers", text) == ["1", "2", "3", "2"], told
+    assert (counted := re.search(r"^0 of (\d+) requests failed$", told, re.MULTILINE)), told
+    assert int(counted[1]) > 2_000
+
+
+def run_page(page: str, terminal: Terminal) -> None:
+    """Save its files, run its commands, and compare what they print."""
+    blocks = read_blocks(ROOT / page)
+    if any("keras" in block.text for block in blocks) and not find_spec("tensorflow"):
+        pytest.skip("TensorFlow has no release for this Python")
+    for block, following in pairwise([*blocks, Block("", "")]):
+        if name := re.match(r"# (\w+\.(?:py|toml))\n", block.text):
+            terminal.write(name[1], block.text)
+        if block.language != "sh" or block.text in NOT_RUN:
+            continue
+        printed = terminal.run(block)
+        if following.language in COMPARED:
+            _compare(following, printed, terminal)
+        if "curl" in block.text:
+            assert ANSWERS & json.loads(printed).keys(), printed
 
 
 def _compare(said: Block, printed: str, terminal: Terminal) -> None:
-    if said.language == "text":
-        difference = tell_apart(said.text, printed)
+    if said.language != "json":
+        tell = tell_apart if said.language == "text" else tell_words_apart
+        difference = tell(said.text, printed)
         assert difference is None, difference
         return
     expected, found = (json.loads(text) for text in (said.text, printed))

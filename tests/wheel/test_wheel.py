@@ -1,65 +1,19 @@
 """The built wheel, installed with the serving lock into an environment of its own."""
 
 import signal
-import socket
 import subprocess
-import sys
-import time
-import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.wheel.installed_server import serving
+
 MEGABYTE = 1_000_000
 FIRST_CURL = [{"abuse_type": "MSG", "report_text_len": 0, "profile_rating": 0, "popularity": 0}]
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / "requirements/serve.txt")], check=True)
-    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
-    return folder
-
-
-@pytest.fixture
-def server(environment: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [str(environment / "bin" / "flagrank"), "serve", "--demo", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path)
-    try:
-        yield process, f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
-    until = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < until:
-        try:
-            if httpx.get(f"{address}/readyz").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"not ready; exit code {process.poll()}")
 
 
 def test_the_wheel_holds_the_package_and_nothing_of_the_checkout(wheel: Path) -> None:
@@ -85,18 +39,17 @@ def test_the_serving_install_takes_at_most_220_megabytes(environment: Path) -> N
 
 
 def test_the_installed_server_answers_the_first_designs_curl_and_stops_cleanly(
-    server: tuple[subprocess.Popen[bytes], str],
+    environment: Path, tmp_path: Path
 ) -> None:
-    process, address = server
-    wait_until_ready(process, address)
-    answer = httpx.post(f"{address}/prediction", json=FIRST_CURL)
-    assert answer.status_code == 200
-    prediction = answer.json()
-    assert len(prediction["scores"]) == 1
-    assert 0 < prediction["scores"][0] < 1
-    assert prediction["ranking"] == [0]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    with serving(environment, tmp_path, "--demo") as (process, address):
+        answer = httpx.post(f"{address}/prediction", json=FIRST_CURL)
+        assert answer.status_code == 200
+        prediction = answer.json()
+        assert len(prediction["scores"]) == 1
+        assert 0 < prediction["scores"][0] < 1
+        assert prediction["ranking"] == [0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 def test_a_command_whose_extra_is_missing_names_the_extra(environment: Path, tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def publish(
     if as_json:
         print_json(model)
         return
-    typer.echo(f"{model.name} is version {model.version}; `flagrank model promote` makes it serve.")
+    version = model.version
+    typer.echo(f"{model.name} is version {version}; `flagrank model promote {version}` makes it serve.")
 
 
 @application.command()
@@ -110,13 +111,13 @@ def promote(
         raise typer.BadParameter("--force passes over a clear loss: say why with --reason TEXT.")
     with _opened_changes(schema) as changes:
         promoted = changes.promote(version, _make_change(reason), is_forced=force)
-    if promoted.gate is not None:
-        sys.stderr.write(f"{promoted.gate.sentence}\n")
     if as_json:
         gate = promoted.gate and msgspec.structs.asdict(promoted.gate) | {"sentence": promoted.gate.sentence}
         print_json(msgspec.structs.asdict(promoted.model) | {"gate": gate})
         return
     typer.echo(f"{promoted.model.name} {promoted.model.version} is the champion.")
+    if promoted.gate is not None:
+        typer.echo(promoted.gate.sentence)
 
 
 @application.command()
@@ -190,22 +191,23 @@ def list_models(*, as_json: AsJson = False) -> None:
 
 @application.command()
 def show(version: Version, *, as_json: AsJson = False) -> None:
-    """Show one version: its figures, what was done to it, and what it scored as a shadow."""
+    """Show one version beside the champion: its figures, what was done to it, what it scored as a shadow."""
+    from flagrank.cli.metrics_table import print_side_by_side
     from flagrank.storage.model_registry import StoredModelRegistry
     from flagrank.storage.shadow_log import StoredShadowLog
 
     with _opened_database() as database:
         registry = StoredModelRegistry(database)
         model, history = registry.read_model(version), registry.read_history(version)
-        shadow = StoredShadowLog(database).summarise(version)
+        shadow, champion = StoredShadowLog(database).summarise(version), registry.read_champion()
     if as_json:
         print_json(msgspec.structs.asdict(model) | {"history": history, "shadow": shadow})
         return
     published = f"published {model.published_at:%Y-%m-%d %H:%M}Z"
     typer.echo(f"{model.name} {model.version} ({_describe_role(model)}), {published}")
     typer.echo(f"sha256 {model.sha256}")
-    for name, metric in model.metrics.items():
-        typer.echo(f"{name}  {metric.get('value') if isinstance(metric, dict) else metric}")
+    figures = {f"version {shown.version}": shown.metrics for shown in (model, champion or model)}
+    print_side_by_side(figures)
     for entry in history:
         typer.echo(_describe_entry(entry))
     if shadow is not None:
@@ -263,8 +265,10 @@ def _describe_state(state: "Any") -> str:  # noqa: ANN401 - whatever an audit ro
 
 def _describe_shadow(shadow: "ShadowSummary") -> str:
     rank = "unknown" if shadow.rank_correlation is None else f"{shadow.rank_correlation:.3f}"
+    lower = "lower" if shadow.mean_difference < 0 else "higher"
     return (
-        f"As a shadow of version {shadow.champion_version}, on {shadow.reports:,} sampled reports: scores "
-        f"differ by {shadow.mean_absolute_difference:.4f}, on the whole by {shadow.mean_difference:+.4f}; "
-        f"rank correlation {rank}; it has {shadow.top_agreement:.0%} of the champion's top 5 %."
+        f"As a shadow of version {shadow.champion_version}, on {shadow.reports:,} sampled reports: "
+        f"scores lie {shadow.mean_absolute_difference:.4f} apart, "
+        f"its mean {abs(shadow.mean_difference):.4f} {lower}; rank correlation {rank}; "
+        f"{100 * shadow.top_agreement:.0f} % of the champion's top 5 % are in its own."
     )
