@@ -99,7 +99,7 @@ def find_owner(server: RunningServer, connection: socket.socket) -> int | None:
 
 
 def find_versions(server: RunningServer) -> set[str]:
-    """The versions that answer 400 requests on fresh connections, and more until each process has answered."""
+    """The versions that answer 400 requests on fresh connections, and on more until each process has."""
     body = json.dumps([REPORT]).encode()
     headers = {"Host": server.host, "Content-Length": str(len(body)), **JSON_TYPE}
     versions, answered = set(), set()
