@@ -137,6 +137,34 @@ def test_the_server_itself_has_unpacked_nothing(server: RunningServer) -> None:
     assert server.read_memory() < 300 * MIB
 
 
+def make_keras_file() -> bytes:
+    """What Keras without its safe mode would run: a layer that is a function of another module."""
+    function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": function}}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("config.json", json.dumps(layer))
+    return packed.getvalue()
+
+
+def test_a_keras_file_is_never_loaded(server: RunningServer) -> None:
+    """In the graph's place it is refused; beside the graph nobody looks at it, whatever its role."""
+    models = Models(server)
+    refused = models.publish(zip_small_package({"model.onnx": make_keras_file()}))
+    assert "model.onnx" in check_problem(refused, 422, "package_refused")["detail"]
+    published = models.publish(zip_small_package({"model.keras": make_keras_file()}))
+    assert published.status == 201
+    version = published.document["version"]
+    assert models.promote(version).status == 200
+    models.wait_for(version)
+    loaded = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "onnxruntime" in loaded
+    assert "tensorflow" not in loaded
+    assert models.post("/rollback").status == 200
+    models.wait_for(1)
+    assert models.delete(version).status == 204
+
+
 def spoil(data: Path, version: int, content: bytes, *, is_hash_right: bool) -> None:
     """Put other bytes in the place of a published package, as someone may who writes to the database."""
     engine = create_engine(embedded_url(data / "flagrank.db"))
