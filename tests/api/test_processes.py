@@ -69,12 +69,15 @@ def find_children(server: RunningServer) -> dict[int, str]:
 
 
 def find_role(pid: int) -> str:
-    """The libraries that a process has loaded tell what it does; one may end while it is looked at."""
+    """The libraries that a process has loaded tell what it does; one may end while it is looked at.
+
+    One that has ended, and waits for its parent to hear of it, has none.
+    """
     try:
         loaded = Path(f"/proc/{pid}/maps").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return "gone"
-    return "api" if "httptools" in loaded else "worker"
+    return "gone" if not loaded else "api" if "httptools" in loaded else "worker"
 
 
 def find_api_processes(server: RunningServer) -> set[int]:
@@ -156,10 +159,10 @@ def test_a_killed_process_is_born_again(many: RunningServer) -> None:
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + PATIENCE_SECONDS
-    while sorted(find_children(many).values()) != ["api"] * PROCESSES + ["worker"]:
+    while sorted((born := find_children(many)).values()) != ["api"] * PROCESSES + ["worker"]:
         assert time.monotonic() < end
         time.sleep(0.1)
-    assert not before.keys() & find_children(many).keys()
+    assert not before.keys() & born.keys()
     location = many.submit([REPORT]).headers["Location"]
     assert many.get(f"{location}?wait=30").document["status"] == "succeeded"
 
