@@ -124,3 +124,9 @@ def test_a_body_of_another_kind_is_refused(steady: Models) -> None:
         assert "application/zip" in problem["detail"]
     answer = steady.server.ask("POST", "/model/1/promote", b"{}", ZIP)
     check_problem(answer, 415, "unsupported_media_type")
+
+
+def test_a_package_over_the_limit_is_told_the_other_way(package: Path) -> None:
+    with running_server("--model", str(package), "--no-worker", body_limit_bytes=1_024) as server:
+        problem = check_problem(Models(server).publish(bytes(1_025)), 413, "body_too_large")
+    assert "larger than 1,024 bytes. Publish it by `flagrank model publish`" in problem["detail"]

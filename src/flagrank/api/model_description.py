@@ -270,7 +270,7 @@ def describe_model_paths(
     }
     no_model = {"404": describe("No model has this version.", ModelNotFound(NO_VERSION))}
     sending = {status: shared[status] for status in ("413", "415")}
-    conflict = ModelConflict("Version 3 is the champion. Give that role to another version first.")
+    conflict = ModelConflict("Version 3 is the champion. Promote another version before you delete it.")
     standing = {"409": describe("The registry as it stands does not allow it.", conflict)}
     loss = {
         "409": describe(

@@ -38,6 +38,7 @@ from flagrank.triage.shadow import ShadowLog, ShadowSummary
 
 MODELS = "/model"
 NO_VERSION = "No model has this version. Ask GET /model for those that there are."
+TOO_LARGE = "Publish it by `flagrank model publish`, or raise body_limit_bytes."
 ZIP_TYPES = (b"application/zip", b"application/x-zip-compressed", b"application/octet-stream")
 
 _VERSION = re.compile(r"[0-9]{1,10}")

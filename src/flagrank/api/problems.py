@@ -26,6 +26,7 @@ from flagrank.triage.errors import (
 )
 
 MEDIA_TYPE = b"application/problem+json"
+SPLIT = "Split it into several requests."
 # The names that RFC 9110 gives them; http.HTTPStatus has those of an older one before Python 3.13.
 TITLES = {
     400: "Bad Request",
@@ -125,9 +126,11 @@ def make_timeout_problem(seconds: float) -> HttpProblem:
     return HttpProblem(408, "request_timeout", detail)
 
 
-def make_size_problem(limit_bytes: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> HttpProblem:
+def make_size_problem(
+    limit_bytes: int, way_out: str = SPLIT, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> HttpProblem:
     """What a client is told whose body is larger than the limit."""
-    detail = f"The body is larger than {limit_bytes:,} bytes. Split it into several requests."
+    detail = f"The body is larger than {limit_bytes:,} bytes. {way_out}"
     return HttpProblem(413, "body_too_large", detail, headers)
 
 

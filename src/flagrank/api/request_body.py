@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope
 
-from flagrank.api.problems import HttpProblem, make_encoding_problem, make_size_problem
+from flagrank.api.problems import SPLIT, HttpProblem, make_encoding_problem, make_size_problem
 
 JSON = b"application/json"
 _Result = TypeVar("_Result")
@@ -21,9 +21,13 @@ class ClientGone(Exception):
 class BodyReader:
     """Reads bodies of at most `limit_bytes`, of one of these media types; the first is the one to name."""
 
-    def __init__(self, limit_bytes: int, media_types: tuple[bytes, ...] = (JSON,)) -> None:
+    def __init__(
+        self, limit_bytes: int, media_types: tuple[bytes, ...] = (JSON,), way_out: str = SPLIT
+    ) -> None:
+        """`way_out` is what a client is told to do whose body is larger."""
         self._limit_bytes = limit_bytes
         self._media_types = media_types
+        self._way_out = way_out
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.
@@ -49,7 +53,7 @@ class BodyReader:
     def _too_large(self, headers: Mapping[bytes, bytes]) -> HttpProblem:
         """The connection drops what comes after this answer; a client that expects will send nothing."""
         farewell = [(b"connection", b"close")] if b"expect" in headers else []
-        return make_size_problem(self._limit_bytes, farewell)
+        return make_size_problem(self._limit_bytes, self._way_out, farewell)
 
     def _check_kind(self, headers: Mapping[bytes, bytes]) -> None:
         content_type = headers.get(b"content-type", b"")

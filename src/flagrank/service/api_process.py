@@ -16,7 +16,7 @@ from flagrank.api.group_commit import GroupCommit
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
-from flagrank.api.models import ZIP_TYPES, ModelRoutes
+from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
@@ -188,7 +188,7 @@ class ApiProcess:
             parts.executor,
             parts.working,
             reader=BodyReader(self._settings.body_limit_bytes),
-            uploads=BodyReader(self._settings.body_limit_bytes, ZIP_TYPES),
+            uploads=BodyReader(self._settings.body_limit_bytes, ZIP_TYPES, TOO_LARGE),
         )
         return {
             ("GET", "/model"): JsonRoute(models.list),

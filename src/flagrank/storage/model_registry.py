@@ -146,10 +146,8 @@ class StoredModelRegistry:
             found = _find(connection, version)
             before = _find_place_before(connection, _find_champion(connection))
             if found.role is not ModelRole.NONE:
-                raise ModelConflict(
-                    f"Version {version} is the {found.role}. "
-                    "Give that role to another version, or to none, before you delete it."
-                )
+                way_out = "Promote another version" if found.role is ModelRole.CHAMPION else "End that role"
+                raise ModelConflict(f"Version {version} is the {found.role}. {way_out} before you delete it.")
             if before is not None and before.version == version:
                 raise ModelConflict(
                     f"Version {version} is the champion before, which a rollback returns to. "
