@@ -61,11 +61,15 @@ def model_command(data: Path, *arguments: str) -> Any:  # noqa: ANN401 - any JSO
     return json.loads(ended.stdout)
 
 
-def find_children(server: RunningServer) -> dict[int, str]:
-    """The processes that the server has started, and which of them answer HTTP."""
+def list_children(server: RunningServer) -> list[int]:
+    """The processes that the server has started."""
     task = Path(f"/proc/{server.process.pid}/task")
-    pids = [int(pid) for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
-    return {pid: find_role(pid) for pid in pids}
+    return [int(pid) for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
+
+
+def find_children(server: RunningServer) -> dict[int, str]:
+    """The same, and which of them answer HTTP."""
+    return {pid: find_role(pid) for pid in list_children(server)}
 
 
 def find_role(pid: int) -> str:
@@ -91,7 +95,7 @@ def find_owner(server: RunningServer, connection: socket.socket) -> int | None:
         _, local, remote, *_, inode = line.split()[:10]
         if [local[-5:], remote[-5:]] == ends:
             break
-    for pid in find_children(server):
+    for pid in list_children(server):
         with suppress(FileNotFoundError, ProcessLookupError):
             if any(
                 file.is_socket() and file.stat().st_ino == int(inode)
@@ -102,7 +106,7 @@ def find_owner(server: RunningServer, connection: socket.socket) -> int | None:
 
 
 def find_versions(server: RunningServer) -> set[str]:
-    """The versions that answer 400 requests on fresh connections, and on more until each process has."""
+    """The versions that answer 400 requests on fresh connections, and more until every process has."""
     body = json.dumps([REPORT]).encode()
     headers = {"Host": server.host, "Content-Length": str(len(body)), **JSON_TYPE}
     versions, answered = set(), set()

@@ -76,9 +76,12 @@ def verify_package(package: Package, seconds: int = SECONDS) -> None:
 
 
 def open_session(package: Package) -> ModelSession:
-    """Load and warm a package that was verified. Blocks for a tenth of a second; raises `PackageRefused`."""
+    """Load a package that was verified, and warm it by its golden rows.
+
+    Blocks for some 20 ms, of which other threads of the process go short; raises `PackageRefused`.
+    """
     session = ModelSession(package.model, package.manifest.schema.names)
-    check_golden(session, package.golden)
+    _check_scores(session, package.golden)
     return session
 
 
@@ -89,21 +92,25 @@ def rows_to_matrix(rows: tuple[Row, ...]) -> Matrix:
 
 def check_golden(session: ModelSession, golden: Golden) -> None:
     """Raise `PackageRefused` where a session misses the native scores, or mixes the rows of a batch."""
-    matrix = rows_to_matrix(golden.rows)  # (n, f)
-    scores = session.score(matrix)
-    difference = float(np.max(np.abs(scores - np.array(golden.scores))))
-    if not difference <= GOLDEN_TOLERANCE:
-        raise PackageRefused(
-            f"model.onnx misses its golden rows by {difference:.2g} (at most {GOLDEN_TOLERANCE:g}). "
-            "Export the model again."
-        )
-    some = matrix[:ROWS_ALONE]
+    some = _check_scores(session, golden)[:ROWS_ALONE]
     alone = np.concatenate([session.score(row[np.newaxis]) for row in some])
     together = session.score(np.resize(some, (CHUNK_ROWS, some.shape[1])))[: len(some)]
     if not np.array_equal(alone, together):
         raise PackageRefused(
             "model.onnx scores a row differently in a batch than alone. Remove what mixes rows."
         )
+
+
+def _check_scores(session: ModelSession, golden: Golden) -> Matrix:
+    """The golden rows (n, f), whose native scores the session gives."""
+    matrix = rows_to_matrix(golden.rows)
+    difference = float(np.max(np.abs(session.score(matrix) - np.array(golden.scores))))
+    if not difference <= GOLDEN_TOLERANCE:
+        raise PackageRefused(
+            f"model.onnx misses its golden rows by {difference:.2g} (at most {GOLDEN_TOLERANCE:g}). "
+            "Export the model again."
+        )
+    return matrix
 
 
 def _limit(kind: int, most: int) -> None:
