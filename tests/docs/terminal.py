@@ -55,8 +55,10 @@ class Terminal:
         *before, last = block.text.rstrip("\n").split("\n")
         if last == LOAD:
             self._run_script("\n".join(before))
+            # A shell that starts tests in the background lets them ignore SIGINT, and all that they start.
+            command = ["env", "--default-signal=INT", *LOAD.split()]
             self._load = subprocess.Popen(
-                LOAD.split(), cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, text=True
+                command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, text=True
             )
             return ""
         if last != MAKE_SERVE and not last.startswith("flagrank serve"):
