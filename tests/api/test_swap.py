@@ -125,5 +125,6 @@ def test_models_that_were_replaced_leave_nothing_behind(models: Models) -> None:
         models.predict([REPORT])
         sizes.append(read_resident(models.server))
         threads.append(count_threads(models.server))
-    assert sizes[-1] < sizes[PROMOTIONS // 2] + 8 * 2**20
+    # The least of some: a package may be in somebody's hands when one is taken.
+    assert min(sizes[-3:]) < min(sizes[3:6]) + 8 * 2**20
     assert threads[-1] <= threads[PROMOTIONS // 2]
