@@ -4,9 +4,7 @@ What a stranger's package takes to unpack, and a comparison to compute, a server
 notice.
 """
 
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +14,8 @@ from flagrank.scoring.curves import trace_curves
 from flagrank.scoring.gate import compare_held_out
 from flagrank.scoring.package import Package, repack_package, unpack_package
 from flagrank.scoring.session import ModelSession
-from flagrank.scoring.verification import MEMORY_BYTES, check_golden, limit_trial
+from flagrank.scoring.trial import MEMORY_BYTES, limit_trial, run_trial
+from flagrank.scoring.verification import check_golden
 from flagrank.triage.curves import Curves
 from flagrank.triage.errors import FlagrankError, PackageRefused, SchemaRefused, shorten
 from flagrank.triage.feature_schema import FeatureSchema, check_serves, find_narrowed
@@ -106,35 +105,14 @@ def inspect_curves(version: int, content: bytes) -> Curves:
 
 
 def _ask(order: _Order, contents: Sequence[bytes]) -> tuple[_Verdict, bytes]:
-    with (
-        tempfile.TemporaryDirectory() as empty,  # a path in a graph finds nothing beside it
-        tempfile.TemporaryFile() as given,
-        tempfile.TemporaryFile() as answer,
-    ):
-        given.write(msgspec.json.encode(order) + b"\n")
-        for content in contents:
-            given.write(content)
-        given.seek(0)
-        try:
-            child = subprocess.run(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-P", "-m", __name__],
-                stdin=given,
-                stdout=answer,
-                stderr=subprocess.DEVNULL,
-                cwd=empty,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PackageRefused(
-                f"The package was not read and tried within {SECONDS} s. Make a smaller model."
-            ) from error
-        answer.seek(0)
+    given = (msgspec.json.encode(order), b"\n", *contents)
+    too_slow = f"The package was not read and tried within {SECONDS} s. Make a smaller model."
+    with run_trial(__name__, given, SECONDS, too_slow=too_slow) as (answer, exit_code):
         try:
             verdict = msgspec.json.decode(answer.readline(), type=_Verdict)
         except msgspec.DecodeError as error:
             raise PackageRefused(
-                f"The package ended the process that tried it (exit {child.returncode}), which may use "
+                f"The package ended the process that tried it (exit {exit_code}), which may use "
                 f"{MEMORY_BYTES // 2**30} GiB of memory. Make a smaller model, or use none whose maker you "
                 "don't know."
             ) from error

@@ -19,7 +19,7 @@ import numpy as np
 
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.session import ModelSession, Scores
-from flagrank.scoring.verification import limit_trial
+from flagrank.scoring.trial import limit_trial
 from flagrank.triage.errors import PackageRefused
 
 START_SECONDS = 60.0  # at the lowest priority on a busy machine

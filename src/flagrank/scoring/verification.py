@@ -1,9 +1,6 @@
-"""Verifying a package before it is loaded: in a child with limits, as 137 bytes of graph can ask for 8 GB."""
+"""Verifying a package before it is loaded: in a child with limits."""
 
-import resource
-import subprocess
 import sys
-import tempfile
 
 import msgspec
 import numpy as np
@@ -11,10 +8,10 @@ import numpy as np
 from flagrank.scoring.columns import Matrix
 from flagrank.scoring.package import Golden, Package, Row
 from flagrank.scoring.session import CHUNK_ROWS, ModelSession
+from flagrank.scoring.trial import MEMORY_BYTES, limit_trial, run_trial
 from flagrank.triage.errors import PackageRefused
 
 GOLDEN_TOLERANCE = 1e-5  # processors differ in the last bits
-MEMORY_BYTES = 2 * 2**30
 SECONDS = 30
 ROWS_ALONE = 256  # golden rows that are scored one by one too
 
@@ -39,35 +36,15 @@ def verify_package(package: Package, seconds: int = SECONDS) -> None:
     Raises `PackageRefused` where the graph does not load, exceeds the limits, or misses its golden rows.
     """
     order = _Order(package.manifest.schema.names, package.golden, seconds)
-    with (
-        tempfile.TemporaryDirectory() as empty,  # a path in the graph finds nothing beside it
-        tempfile.TemporaryFile() as given,
-        tempfile.TemporaryFile() as answer,
-    ):
-        given.write(msgspec.json.encode(order) + b"\n")
-        given.write(package.model)
-        given.seek(0)
-        try:
-            child = subprocess.run(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-P", "-m", __name__],
-                stdin=given,
-                stdout=answer,
-                stderr=subprocess.DEVNULL,
-                cwd=empty,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PackageRefused(
-                f"model.onnx did not score its golden rows within {seconds} s. Make a smaller model."
-            ) from error
-        answer.seek(0)
+    given = (msgspec.json.encode(order), b"\n", package.model)
+    too_slow = f"model.onnx did not score its golden rows within {seconds} s. Make a smaller model."
+    with run_trial(__name__, given, seconds, too_slow=too_slow) as (answer, exit_code):
         said = answer.read()
     try:
         verdict = msgspec.json.decode(said, type=_Verdict)
     except msgspec.DecodeError as error:
         raise PackageRefused(
-            f"model.onnx ended its trial process (exit {child.returncode}), which may use "
+            f"model.onnx ended its trial process (exit {exit_code}), which may use "
             f"{MEMORY_BYTES // 2**30} GiB of memory and {seconds} s. Make a smaller model, or "
             "use none whose maker you don't know."
         ) from error
@@ -113,25 +90,9 @@ def _check_scores(session: ModelSession, golden: Golden) -> Matrix:
     return matrix
 
 
-def _limit(kind: int, most: int) -> None:
-    """Lower a limit of this process; where a lower one stands already, it stays."""
-    _, hard = resource.getrlimit(kind)
-    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (limit, limit))
-
-
-def limit_trial(cpu_seconds: int | None = None) -> None:
-    """Let this process have no more memory and CPU time than a trial may, and leave no core file."""
-    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
-    _limit(resource.RLIMIT_CORE, 0)
-    if cpu_seconds is not None:
-        _limit(resource.RLIMIT_CPU, cpu_seconds)
-
-
 def _main() -> None:
     """The child: limits first, then the order and the graph from standard input."""
-    limit_trial()
-    _limit(resource.RLIMIT_FSIZE, 2**20)
+    limit_trial(file_bytes=2**20)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=_Order)
     limit_trial(order.seconds)
     refusal = None
