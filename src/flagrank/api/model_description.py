@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from flagrank.api.models import NO_VERSION, Promotion, decode_body
+import msgspec
+
+from flagrank.api.models import NO_VERSION, Promotion, decode_body, show_gate
 from flagrank.api.problems import HttpProblem
 from flagrank.api.report_description import NO_CONTROLS, JsonSchema
 from flagrank.triage.audit import MAX_REASON_CHARS, AuditAction
@@ -54,17 +56,7 @@ _LOSS = Gate(
     low=-0.0261,
     high=-0.0165,
 )
-_GATE_EXAMPLE: dict[str, Any] = {
-    "verdict": "alike",
-    "sentence": _GATE.sentence,
-    "measure": _GATE.measure,
-    "champion_version": _GATE.champion_version,
-    "rows": _GATE.rows,
-    "positives": _GATE.positives,
-    "difference": _GATE.difference,
-    "low": _GATE.low,
-    "high": _GATE.high,
-}
+_GATE_EXAMPLE: dict[str, Any] = msgspec.to_builtins(show_gate(_GATE))
 _SHOWN_EXAMPLE = _MODEL_EXAMPLE | {
     "role": "shadow",
     "history": [

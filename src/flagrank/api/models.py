@@ -15,8 +15,7 @@ from flagrank.api.problems import HttpProblem
 from flagrank.api.query import read_query
 from flagrank.api.reply import NO_CONTENT, Reply, encode_json
 from flagrank.api.request_body import BodyReader
-from flagrank.triage.api_key import ApiKey
-from flagrank.triage.audit import NOBODY, AuditEntry, Change, make_change, name_key
+from flagrank.triage.audit import AuditEntry, Change, make_change, name_key
 from flagrank.triage.errors import (
     FieldProblem,
     MalformedBody,
@@ -206,11 +205,12 @@ def show_model(registry: ModelRegistry, shadow_log: ShadowLog, version: int) -> 
 
 def show_promoted(promoted: Promoted) -> ChampionNow:
     """A promotion as it is answered."""
-    gate = None if promoted.gate is None else _show_gate(promoted.gate)
+    gate = None if promoted.gate is None else show_gate(promoted.gate)
     return ChampionNow(**msgspec.structs.asdict(promoted.model), gate=gate)
 
 
-def _show_gate(gate: Gate) -> ShownGate:
+def show_gate(gate: Gate) -> ShownGate:
+    """A comparison as it is answered."""
     return ShownGate(**msgspec.structs.asdict(gate), sentence=gate.sentence)
 
 
@@ -252,5 +252,4 @@ def _read_version(scope: Scope) -> int:
 
 
 def _make_change(scope: Scope, reason: str | None) -> Change:
-    key: ApiKey | None = scope["state"].get("api_key")
-    return make_change(NOBODY if key is None else name_key(key.name), reason)
+    return make_change(name_key(scope["state"].get("api_key")), reason)

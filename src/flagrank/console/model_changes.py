@@ -18,8 +18,7 @@ from flagrank.console.model_questions import (
     read_share,
 )
 from flagrank.console.pages import MODELS, Pages, find_status
-from flagrank.triage.api_key import ApiKey
-from flagrank.triage.audit import MAX_REASON_CHARS, NOBODY, Change, make_change, name_key
+from flagrank.triage.audit import MAX_REASON_CHARS, Change, make_change, name_key
 from flagrank.triage.errors import ChangeRefused, FlagrankError, GateRefused
 from flagrank.triage.model_registry import ModelRole, PublishedModel, make_assignment
 
@@ -128,5 +127,4 @@ def _read_kind(request: Request) -> ChangeKind:
 
 
 def _make_change(request: Request, answers: Answers) -> Change:
-    key: ApiKey | None = request.scope["state"].get("console_key")
-    return make_change(NOBODY if key is None else name_key(key.name), answers.reason or None)
+    return make_change(name_key(request.scope["state"].get("console_key")), answers.reason or None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from flagrank.triage.api_key import ApiKey
 from flagrank.triage.errors import ChangeRefused
 from flagrank.triage.feature_schema import is_plain_text
 
@@ -42,9 +43,9 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-def name_key(name: str) -> str:
-    """The actor that an API key is."""
-    return f"key:{name}"
+def name_key(key: ApiKey | None) -> str:
+    """The actor that an API key is; without one `NOBODY`."""
+    return NOBODY if key is None else f"key:{key.name}"
 
 
 def name_user(name: str) -> str:
