@@ -8,7 +8,6 @@ from typing import Self
 from flagrank.own_thread import OwnThread
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.drift import DriftWatch
-from flagrank.scoring.package import unpack_package
 from flagrank.scoring.verification import open_session, rows_to_matrix
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.shadow import ShadowScoring
@@ -38,9 +37,7 @@ def load_published(
 
     Raises `PackageRefused`, `ModelNotFound` or `StoreUnavailable`.
     """
-    content = registry.load_package(published.version)
-    package = unpack_package(content, f"model {published.version}")
-    checked.verify(published.sha256, package)
+    package = checked.load(registry, published)
     identity = ModelIdentity(published.name, str(published.version))
     return SessionScorer(
         identity,

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flagrank.scoring.package import Package
+from flagrank.scoring.package import Package, unpack_package
 from flagrank.scoring.verification import verify_package
+from flagrank.triage.model_registry import ModelRegistry, PublishedModel
 
 
 class CheckedPackages:
@@ -16,16 +17,19 @@ class CheckedPackages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def verify(self, sha256: str, package: Package) -> None:
-        """Verify a package of this hash unless another process has; one that is at it is waited for.
+    def load(self, registry: ModelRegistry, published: PublishedModel) -> Package:
+        """Read a published package, verified unless another process has; one that is at it is waited for.
 
-        Raises `PackageRefused`.
+        Raises `PackageRefused`, `ModelNotFound` or `StoreUnavailable`.
         """
-        with (self._folder / f"{sha256}.lock").open("w") as lock:
+        content = registry.load_package(published.version)
+        package = unpack_package(content, f"model {published.version}")
+        with (self._folder / f"{published.sha256}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self.has_passed(sha256):
+            if not self.has_passed(published.sha256):
                 verify_package(package)
-                self.note(sha256)
+                self.note(published.sha256)
+        return package
 
     def has_passed(self, sha256: str) -> bool:
         """Whether a package of this hash was verified."""

@@ -58,7 +58,7 @@ def serve(
         listener = stack.enter_context(listen(settings, has_keys=has_keys))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flagrank-")))
         if source is not None:
-            _promote(StoredModelRegistry(database), source, schema_file)
+            _promote(StoredModelRegistry(database), source, schema_file, CheckedPackages(folder))
         create_counts(folder, settings.processes + 1)
         order = Order(
             role="worker",
@@ -120,11 +120,14 @@ def run_api_child(order: Order, parent: ParentWatch) -> None:
         api.run(listener, tell)
 
 
-def _promote(registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None) -> None:
+def _promote(
+    registry: StoredModelRegistry, source: ModelSource, schema_file: Path | None, checked: CheckedPackages
+) -> None:
     if source.unless_champion and registry.read_champion() is not None:
         return
     change = Change(find_user(), "flagrank serve --model")
     published = publish_package(registry, source.path, change, schema_file)
+    checked.note(published.model.sha256)
     replacing = None if source.unless_champion else UNSET
     try:
         registry.promote(published.model.version, change, replacing=replacing)

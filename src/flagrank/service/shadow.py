@@ -9,7 +9,6 @@ from typing import NamedTuple
 from flagrank.own_thread import OwnThread
 from flagrank.scoring.columns import ColumnEncoder
 from flagrank.scoring.isolated_session import IsolatedSession
-from flagrank.scoring.package import unpack_package
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.telemetry import ModelMetrics, get_logger
 from flagrank.triage.errors import FlagrankError, PackageRefused
@@ -102,8 +101,7 @@ class ShadowScoring(OwnThread):
         self._unload()
         if wanted is None:
             return
-        package = unpack_package(self._registry.load_package(wanted.version), f"model {wanted.version}")
-        self._checked.verify(wanted.sha256, package)
+        package = self._checked.load(self._registry, wanted)
         self._schema = package.manifest.schema
         self._session = self._stack.enter_context(IsolatedSession(package.model, self._schema.names))
         self._loaded = wanted
