@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flagrank.scoring.package import HeldOut
+from flagrank.scoring.resampling import count_rows
 from flagrank.triage.curves import Bin, Curves, Span
 
 BINS = 10
@@ -37,7 +38,7 @@ def _trace_lift(labels: NDArray[np.int8], scores: NDArray[np.float64]) -> tuple[
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     caught = np.cumsum(labels[order], dtype=np.float64)[ends]
-    wanted = np.ceil(np.round(_SHARES * len(labels), 6))
+    wanted = count_rows(_SHARES, len(labels))
     found = np.interp(wanted, [0, *(ends + 1)], [0, *caught])
     lift: list[float] = (found / wanted / labels.mean()).tolist()
     return tuple(lift)

@@ -1,12 +1,12 @@
 """Compares a model with the champion on the rows that both packages have held out: a paired bootstrap."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flagrank.scoring.package import HeldOut
+from flagrank.scoring.resampling import draw_weights
 from flagrank.triage.gate import FEWEST_POSITIVES, Gate, Verdict
 
 MEASURE = "roc_auc"
@@ -45,7 +45,8 @@ def compare_held_out(candidate: HeldOut, champion: HeldOut, champion_version: in
         return first - second
 
     difference = subtract(np.ones(len(labels)))
-    drawn = [subtract(weights) for weights in _draw_weights(digests)]
+    random = np.random.default_rng(SEED)
+    drawn = [subtract(weights) for weights in draw_weights(digests, random, RESAMPLES)]
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
     return Gate(
         verdict=_judge(difference, low, high),
@@ -87,14 +88,6 @@ def _index(held_out: HeldOut) -> dict[_Row, float]:
         scores[digest, label, seen[digest, label]] = score
         seen[digest, label] += 1
     return scores
-
-
-def _draw_weights(digests: NDArray[np.intp]) -> Iterator[Vector]:
-    """How often each row is drawn, (n,), where whole digests are."""
-    count = int(digests.max()) + 1
-    random = np.random.default_rng(SEED)
-    for _ in range(RESAMPLES):
-        yield np.bincount(random.integers(count, size=count), minlength=count).astype(np.float64)[digests]
 
 
 class _Ranked:

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from flagrank.scoring.resampling import count_rows
 from flagrank.training.resampling import draw_weights, rank_rows
 from flagrank.triage.curves import Span
 
@@ -75,7 +76,7 @@ def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, .
     lowest = np.sort(scores)[::-1]
     depths = []
     for share in DEPTHS:
-        rows = int(_count_rows(np.array([share]), len(scores))[0])
+        rows = int(count_rows(np.array([share]), len(scores))[0])
         place = int(np.searchsorted(ranking.shares, share))
         recall, precision = (
             Span(float(band.value[place]), float(band.low[place]), float(band.high[place]))
@@ -86,17 +87,12 @@ def cut_ranking(ranking: Ranking, scores: NDArray[np.float64]) -> tuple[Depth, .
     return tuple(depths)
 
 
-def _count_rows(shares: NDArray[np.float64], n: float) -> NDArray[np.float64]:
-    """ceil(share x n); 0.05 x 300 is a little more than 15 in binary, and 15 is meant."""
-    return np.ceil(np.round(shares * n, 6))
-
-
 def _cut(
     ranked: NDArray[np.float64], weights: NDArray[np.float64], ends: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], ...]:
     """Recall and precision at each of _SHARES of the weighted rows, and precision at each of _RECALLS."""
     rows, hits = np.cumsum(weights), np.cumsum(weights * ranked)
-    wanted = _count_rows(_SHARES, float(rows[-1]))
+    wanted = count_rows(_SHARES, float(rows[-1]))
     last = np.searchsorted(rows, wanted)
     caught = hits[last] - ranked[last] * (rows[last] - wanted)
     positives = max(float(hits[-1]), 1.0)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from flagrank.scoring import resampling
+
 _MOST_RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
 _RESAMPLED_ROWS = (
     20_000_000  # in all: seconds, whatever the number of rows; the fewest on 10^6 take half a minute
@@ -17,11 +19,6 @@ def rank_rows(scores: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
 
 
 def draw_weights(entities: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each row is drawn, (n,), as whole entities, (n,) numbers, are; 200 to 1,000 times, by n."""
-    _, members = np.unique(entities, return_inverse=True)
-    count, n = int(members.max()) + 1, len(entities)
-    random = np.random.default_rng((seed, 1))
-    for _ in range(max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // n))):
-        weights = np.bincount(random.integers(count, size=count), minlength=count).astype(np.float64)
-        # Entities of one row each are alike before they are drawn: no need to look theirs up.
-        yield weights if count == n else weights[members]
+    """As `scoring.resampling` does, 200 to 1,000 times, by n."""
+    resamples = max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // len(entities)))
+    return resampling.draw_weights(entities, np.random.default_rng((seed, 1)), resamples)
