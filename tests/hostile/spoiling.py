@@ -1,6 +1,7 @@
 """Changing a package so that it must be refused, and reading the refusal."""
 
 import hashlib
+import io
 import json
 import tracemalloc
 import zipfile
@@ -63,3 +64,13 @@ def read_or_none(path: Path) -> Package | None:
         return read_package(path)
     except PackageRefused:
         return None
+
+
+def make_keras_file() -> bytes:
+    """What Keras without its safe mode would run: a layer that is a function of another module."""
+    function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": function}}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("config.json", json.dumps(layer))
+    return packed.getvalue()

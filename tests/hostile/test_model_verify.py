@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.running import check_refusal as check_sentence
+from tests.cli.running import run
 from tests.hostile.graphs import FIRST, build_memory_bomb, build_scores, build_with_external_data, node
+from tests.hostile.spoiling import make_keras_file
 from tests.packages import write_small_package
 
 
@@ -83,6 +86,7 @@ def test_a_bad_package_is_refused_in_one_sentence(
     "model",
     [
         pytest.param(b"\x80\x04\x95", id="no graph"),
+        pytest.param(make_keras_file(), id="a Keras file"),
         pytest.param(build_memory_bomb(at_load=True), id="a memory bomb"),
         pytest.param(build_with_external_data("golden.json"), id="external data"),
         pytest.param(
@@ -94,6 +98,20 @@ def test_a_bad_package_is_refused_in_one_sentence(
 def test_a_bad_graph_is_refused_in_one_sentence(model: bytes, tmp_path: Path) -> None:
     write_small_package(tmp_path / "package", changed={"model.onnx": model})
     check_refusal(verify(tmp_path / "package", "--json"))
+
+
+@pytest.mark.parametrize("command", [("verify",), ("publish", "--json"), ("publish", "--reason", "x")])
+def test_a_keras_file_is_no_package_and_its_owner_is_told_where_it_becomes_one(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(make_keras_file())
+    done = run("model", *command, path, data_dir=tmp_path / "data")
+    check_sentence(
+        done,
+        f"{path} is a Keras file, which can hold code of whoever made it: only "
+        "flagrank.training.package opens one. Make a package of it there, and name that.",
+    )
 
 
 def check_refusal(result: subprocess.CompletedProcess[str]) -> None:

@@ -17,6 +17,7 @@ from tests.api.model_server import Models, wait_until
 from tests.api.problem_checks import check_problem
 from tests.api.running_server import REPORT, RunningServer, running_server
 from tests.hostile.graphs import FIRST, build_memory_bomb, build_scores, build_with_external_data, node
+from tests.hostile.spoiling import make_keras_file
 from tests.packages import write_small_package, zip_small_package
 
 MIB = 2**20
@@ -137,16 +138,6 @@ def test_the_server_itself_has_unpacked_nothing(server: RunningServer) -> None:
     assert server.read_memory() < 300 * MIB
 
 
-def make_keras_file() -> bytes:
-    """What Keras without its safe mode would run: a layer that is a function of another module."""
-    function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
-    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": function}}
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("config.json", json.dumps(layer))
-    return packed.getvalue()
-
-
 def test_a_keras_file_is_never_loaded(server: RunningServer) -> None:
     """In the graph's place it is refused; beside the graph nobody looks at it, whatever its role."""
     models = Models(server)
@@ -185,6 +176,8 @@ def spoil(data: Path, version: int, content: bytes, *, is_hash_right: bool) -> N
     [
         pytest.param(b"not a package", id="no package"),
         pytest.param(zip_small_package({"model.onnx": build_memory_bomb(at_load=True)}), id="a bomb"),
+        pytest.param(make_keras_file(), id="a Keras file"),
+        pytest.param(zip_small_package({"model.onnx": make_keras_file()}), id="a Keras file as graph"),
     ],
 )
 @pytest.mark.parametrize("is_hash_right", [False, True])
@@ -194,8 +187,12 @@ def test_a_package_spoiled_in_the_database_is_not_promoted(
     models = Models(server)
     version = models.publish_new(f"victim {len(content)} {is_hash_right}")
     spoil(data, version, content + b"\x00" * version, is_hash_right=is_hash_right)
-    check_problem(models.promote(version), 422, "package_refused")
-    check_problem(models.promote(version, force=True, reason="please"), 422, "package_refused")
+    before = models.show(version).document
+    damaged = f"The stored package of model {version} is damaged. Publish it again."
+    for wish in ({}, {"force": True, "reason": "please"}):
+        told = check_problem(models.promote(version, **wish), 422, "package_refused")["detail"]
+        assert (told == damaged) == (not is_hash_right)
+    assert models.show(version).document == before
     assert models.roles() == {1: "champion"}
     assert models.predict([REPORT])["model"]["version"] == "1"
 

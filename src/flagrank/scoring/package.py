@@ -142,6 +142,11 @@ def _read_any(path: Path, wrap: Callable[[_Read], _Read]) -> Package:
         ) from error
     if is_directory:
         return _check_package(wrap(partial(_read_from_directory, path)), str(path))
+    if path.suffix == ".keras":  # a .zip, too
+        raise PackageRefused(
+            f"{path} is a Keras file, which can hold code of whoever made it: only flagrank.training.package "
+            "opens one. Make a package of it there, and name that."
+        )
     return _unpack(_read_file(path.resolve(), MAX_BYTES), str(path), wrap)
 
 

@@ -29,6 +29,10 @@ def package(
     of rows that the model was *not* fitted on: all figures of the package, and the calibration, come from
     them. `out` is a directory. Without `calibrate` the score is the model's own probability, within 3e-6.
 
+    A .keras file is loaded, uncompiled and in Keras' safe mode, which refuses Lambda layers and was got
+    around before: it may run the code of who made it, as a warning says. Nothing else of flagrank opens one,
+    and pickles (.pkl, .joblib, .h5) are not opened at all.
+
     Blocks for a minute or so. Raises `TrainingRefused` where data and schema disagree, the model can't be
     converted, or the graph scores one of 100,000 rows unlike the model; nothing is written then.
     """
