@@ -48,6 +48,14 @@ def challenge(registry: StoredModelRegistry) -> None:
     registry.give_role(3, make_assignment(ModelRole.CHALLENGER, 0.5), ANN)
 
 
+def withdraw(registry: StoredModelRegistry) -> None:
+    registry.give_role(4, make_assignment(ModelRole.NONE, None), ANN)
+
+
+def shadow(registry: StoredModelRegistry) -> None:
+    registry.give_role(4, make_assignment(ModelRole.SHADOW, None), ANN)
+
+
 def delete(registry: StoredModelRegistry) -> None:
     registry.delete(3, ANN)
 
@@ -97,7 +105,7 @@ def read_state(database: Database) -> State:
     return models, registry.read_champion_before(), stands
 
 
-@pytest.mark.parametrize("change", [publish, promote, roll_back, challenge, delete])
+@pytest.mark.parametrize("change", [publish, promote, roll_back, challenge, withdraw, shadow, delete])
 def test_a_change_killed_at_any_step_is_made_whole_or_not_at_all(
     filled: str, deaths: Counter[str], change: Callable[[StoredModelRegistry], None]
 ) -> None:
