@@ -17,11 +17,12 @@ from flagrank.api.entrance import Entrance
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.service.server import Drain, DrainingServer, configure, listen
-from flagrank.settings import Settings, load_schema
+from flagrank.settings import Settings, load_default_policy, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import open_database
 from flagrank.telemetry import Metrics
-from flagrank.triage.policy import DEFAULT_POLICY
+
+DEFAULT_POLICY = load_default_policy()
 
 
 class ConstantRoute:

@@ -8,8 +8,10 @@ import msgspec
 from flagrank.scoring.columns import ColumnEncoder
 from flagrank.scoring.package import read_package
 from flagrank.scoring.session import ModelSession
-from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.settings import load_default_policy
 from flagrank.triage.report_decoding import ReportDecoder
+
+DEFAULT_POLICY = load_default_policy()
 
 
 class PeerScorer:

@@ -16,6 +16,8 @@ from msgspec import Meta
 
 from flagrank.triage.errors import SettingsRefused
 from flagrank.triage.feature_schema import FeatureSchema, parse_schema
+from flagrank.triage.policy import Policy
+from flagrank.triage.policy_file import parse_policy
 from flagrank.triage.report import CONTEXT_FIELDS
 
 FILE = Path("flagrank.toml")
@@ -130,6 +132,12 @@ def load_schema(path: Path | None) -> FeatureSchema:
             f"The schema file {source} can't be read: {error}. Name a TOML file in UTF-8."
         ) from error
     return parse_schema(text, str(source), CONTEXT_FIELDS)
+
+
+def load_default_policy() -> Policy:
+    """The policy that ranks where none was activated: `default@1`."""
+    source = PACKAGE / "default_policy.toml"
+    return parse_policy(source.read_text(encoding="utf-8"), source.name, version=1)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from flagrank.console import ModelParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.checked_packages import no_packages_checked
 from flagrank.service.promotion import CheckedRegistry
+from flagrank.settings import load_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database, embedded_url, open_database
 from flagrank.storage.model_registry import StoredModelRegistry
@@ -29,11 +30,12 @@ from flagrank.triage.curves import Curves
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import Publication
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import Receipt, Submission
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.packages import read_default_schema, zip_small_package
 from tests.task_store import TaskStore, identifiers
+
+DEFAULT_POLICY = load_default_policy()
 
 LIMIT_BYTES = 2**20
 ANN = Change("user:ann")

@@ -17,13 +17,14 @@ from flagrank.api.tasks import ShownTask
 from flagrank.cli import application
 from flagrank.files.kind import Family, find_kind
 from flagrank.scoring.package import Manifest
-from flagrank.settings import DEMO_MODEL, Settings, load_schema
+from flagrank.settings import DEMO_MODEL, Settings, load_default_policy, load_schema
 from flagrank.training.metrics import Metrics
 from flagrank.triage.errors import StoreRefused
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, MAX_FEATURES, MAX_NAME_CHARS, Feature
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report import CONTEXT_FIELDS
 from tests.docs.documents import REFERENCE, ROOT, find_pages, read_codes, read_rows, read_section
+
+DEFAULT_POLICY = load_default_policy()
 
 HTTP, CLI = REFERENCE / "http.md", REFERENCE / "cli.md"
 SETTINGS = {row[0].strip("`"): row[1:] for row in read_rows((REFERENCE / "settings.md").read_text())}

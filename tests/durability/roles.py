@@ -23,7 +23,7 @@ from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.package import read_package
 from flagrank.scoring.verification import open_session
 from flagrank.service.scoring_process import answer, ask_child
-from flagrank.settings import DEMO_MODEL
+from flagrank.settings import DEMO_MODEL, load_default_policy
 from flagrank.storage.engine import open_database
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.task_claims import StoredTaskClaims
@@ -35,7 +35,6 @@ from flagrank.triage.errors import StoreUnavailable
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.identifiers import IdentifierSource
 from flagrank.triage.lineup import Lineup
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import BatchScorer, ModelIdentity
 from flagrank.triage.report import Report
 from flagrank.triage.task import (
@@ -48,6 +47,8 @@ from flagrank.triage.task import (
     Submission,
 )
 from flagrank.worker import BatchScoring, Outcome, Worker, WorkRules
+
+DEFAULT_POLICY = load_default_policy()
 
 _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")

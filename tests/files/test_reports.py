@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from flagrank.files.reports import read_reports
+from flagrank.settings import load_default_policy
 from flagrank.triage.errors import FileRefused
 from flagrank.triage.feature_schema import FeatureSchema, parse_schema
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report import CONTEXT_FIELDS
 from flagrank.triage.report_decoding import ReportDecoder
+
+DEFAULT_POLICY = load_default_policy()
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 REASONS = DEFAULT_POLICY.severities

@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.settings import load_default_policy
 from flagrank.triage.priority import compute_priority
 from tests.packages import write_small_package
+
+DEFAULT_POLICY = load_default_policy()
 
 FEATURES = ("abuse_type", "report_text_len", "profile_rating", "popularity", "lifetime_matches_created")
 

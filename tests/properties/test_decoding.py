@@ -8,11 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from flagrank.settings import load_default_policy
 from flagrank.triage.errors import InvalidReports, MalformedBody, SchemaRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema, check_schema
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report import CONTEXT_FIELDS, feature_values
 from flagrank.triage.report_decoding import ReportDecoder
+
+DEFAULT_POLICY = load_default_policy()
 
 NOW = datetime(2027, 1, 5, 10, 0, tzinfo=UTC)
 REASONS = sorted(DEFAULT_POLICY.severities)

@@ -6,11 +6,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from flagrank.settings import load_default_policy
 from flagrank.triage.feature_schema import Feature, FeatureSchema
-from flagrank.triage.policy import DEFAULT_POLICY, Policy
 from flagrank.triage.priority import compute_priority, prioritise, rank
 from flagrank.triage.report import Report, report_type
+
+DEFAULT_POLICY = load_default_policy()
 
 REPORT = report_type(FeatureSchema((Feature("a", "number", optional=True),)))
 
@@ -65,7 +68,7 @@ def test_priority_never_falls_with_exposure(score: float, reason: str, one: floa
 
 @given(scores, exposures, st.floats(0, 1))
 def test_priority_is_finite_and_positive_under_any_power(score: float, exposure: float, power: float) -> None:
-    policy = Policy("any", 1, DEFAULT_POLICY.severities, power)
+    policy = replace(DEFAULT_POLICY, exposure=replace(DEFAULT_POLICY.exposure, power=power))
     assert 0 <= compute_priority(score, 25.0, exposure, policy) < math.inf
 
 

@@ -14,6 +14,7 @@ from flagrank.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from flagrank.scoring.package import Package
+    from flagrank.triage.policy import Policy
 
 NOT_IN_NAMES = ',"\\'
 
@@ -82,30 +83,31 @@ def _score_file(
     from flagrank.files.writing import open_copy
     from flagrank.scoring.columns import ColumnEncoder
     from flagrank.scoring.session import ModelSession
-    from flagrank.triage.policy import DEFAULT_POLICY
+    from flagrank.settings import load_default_policy
 
     schema = package.manifest.schema
     session = ModelSession(package.model, schema.names)
     encoder = ColumnEncoder(schema)
     columns = [feature_column(feature) for feature in schema.feature]
-    columns += [reason_column(DEFAULT_POLICY.severities), exposure_column()]
+    policy = load_default_policy()
+    columns += [reason_column(policy.severities), exposure_column()]
     rows = 0
     with open_reports(source, columns, taken=names) as reports, open_copy(reports, out, names) as append:
         for batch in reports.batches:
             *features, reasons, exposures = batch.columns
             matrix = encoder.encode_columns(dict(zip(schema.names, features, strict=True)))
             scores = session.score(matrix).tolist()
-            append(batch, [scores, _prioritise(scores, reasons, exposures.tolist())])
+            append(batch, [scores, _prioritise(scores, reasons, exposures.tolist(), policy)])
             rows += batch.chunk.rows
             on_progress(rows, round(rows / batch.chunk.share_read))
     return rows
 
 
-def _prioritise(scores: list[float], reasons: list[str | None], exposures: list[float]) -> list[float]:
-    from flagrank.triage.policy import DEFAULT_POLICY
+def _prioritise(
+    scores: list[float], reasons: list[str | None], exposures: list[float], policy: "Policy"
+) -> list[float]:
     from flagrank.triage.priority import compute_priority
 
-    policy = DEFAULT_POLICY
     return [
         compute_priority(score, policy.severity_of(reason), 0.0 if isnan(exposure) else exposure, policy)
         for score, reason, exposure in zip(scores, reasons, exposures, strict=True)

@@ -30,7 +30,7 @@ from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
-from flagrank.settings import Settings, load_schema
+from flagrank.settings import Settings, load_default_policy, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
@@ -42,7 +42,6 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity
 
 STORE_THREADS = 4
@@ -71,6 +70,7 @@ class ApiProcess:
         self._metrics = metrics
         self._changes = changes
         database.count_in(metrics.database)
+        self._policy = load_default_policy()
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -92,7 +92,7 @@ class ApiProcess:
         """The whole ASGI application, whose parts end with the stack in reverse order."""
         threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
-        reasons = DEFAULT_POLICY.severities
+        reasons = self._policy.severities
         serving = ChampionServing(
             self._models.find_lineup, self._schema, reasons, scoring, metrics=self._metrics.models
         )
@@ -169,7 +169,7 @@ class ApiProcess:
         )
         console = self._make_console(serving, submission, parts, keys)
         return {
-            ("POST", "/prediction"): PredictionRoute(serving.find, DEFAULT_POLICY, reader, codec, explaining),
+            ("POST", "/prediction"): PredictionRoute(serving.find, self._policy, reader, codec, explaining),
             ("POST", "/predict"): JsonRoute(submission.respond),
             ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
             ("GET", "/task"): JsonRoute(tasks.list),
@@ -214,7 +214,7 @@ class ApiProcess:
             parts,
             keys=keys,
             find_schema=find_schema,
-            reasons=DEFAULT_POLICY.severities,
+            reasons=self._policy.severities,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
         )

@@ -15,11 +15,11 @@ from flagrank.service.champion import load_published
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order
 from flagrank.service.store import opened_store
+from flagrank.settings import load_default_policy
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.telemetry import Metrics, get_logger
 from flagrank.triage.errors import NoModel, StoreUnavailable
 from flagrank.triage.lineup import Lineup
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import ClaimedTask
 from flagrank.worker import BatchScoring, Outcome
 
@@ -86,5 +86,5 @@ def run_scorer_child(order: Order) -> None:
         if champion is None:
             raise NoModel("No model is promoted: nothing can be scored.")
         scorer = load_published(registry, champion, CheckedPackages(Path(order.folder)), DriftWatch())
-    unread = Metrics().models
-    answer(BatchScoring(Lineup(scorer), DEFAULT_POLICY, order.settings.max_attempts, unread), order.task)
+    policy, unread = load_default_policy(), Metrics().models
+    answer(BatchScoring(Lineup(scorer), policy, order.settings.max_attempts, unread), order.task)

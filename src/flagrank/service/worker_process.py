@@ -15,13 +15,12 @@ from flagrank.service.scoring_process import score_apart
 from flagrank.service.shared_counts import ROUTES, open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
-from flagrank.settings import Settings
+from flagrank.settings import Settings, load_default_policy
 from flagrank.storage.engine import Database
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
 from flagrank.telemetry import Metrics, configure_logs
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.task import ClaimLimit
 from flagrank.worker import Worker, WorkRules
 
@@ -112,7 +111,7 @@ def run_worker(
             wake_ups,
             find_lineup,
             partial(score_apart, order),
-            policy=DEFAULT_POLICY,
+            policy=load_default_policy(),
             metrics=metrics.tasks,
             model_metrics=metrics.models,
             rules=read_rules(order.settings),

@@ -47,6 +47,12 @@ class SchemaRefused(FlagrankError):
     code = "schema_refused"
 
 
+class PolicyRefused(FlagrankError):
+    """A policy's file is not one that cases can be ranked by; `fields` names up to 20 places in it."""
+
+    code = "policy_refused"
+
+
 class PackageRefused(FlagrankError):
     """A model package is damaged, foreign or hostile, and is not loaded."""
 

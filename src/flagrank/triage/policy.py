@@ -1,46 +1,138 @@
-"""The policy: how severe each reason is and how much reach counts."""
+"""The policy: every number of the ranking that people choose, under a name and a version."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from datetime import timedelta
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 FALLBACK_REASON = "other"
 
+Severity: TypeAlias = Annotated[float, Meta(gt=0, le=1_000)]
+Hours: TypeAlias = Annotated[float, Meta(gt=0, le=8_760)]
+Days: TypeAlias = Annotated[float, Meta(gt=0, le=3_650)]
+# Below zero a higher score would lower the priority.
+Slope: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
+Coefficient: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
+# Together at most all: the rest goes by priority.
+DrawShare: TypeAlias = Annotated[float, Meta(ge=0, le=0.5)]
+Pseudocount: TypeAlias = Annotated[float, Meta(gt=0, le=10_000)]
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """From this severity on, the first review is due so many hours after the report came in."""
+
+    from_severity: Annotated[float, Meta(ge=0, le=1_000)]
+    hours: Hours
+
+
+class ExposureRules(msgspec.Struct, frozen=True):
+    """How much reach counts, and how it is estimated where the caller sends none.
+
+    `prior_reports` and `prior_hours` are the shape and the rate of a gamma prior of the rate of reports.
+    """
+
+    power: Annotated[float, Meta(ge=0, le=1)]
+    prior_reports: Pseudocount
+    prior_hours: Hours
+    views_per_report: Annotated[float, Meta(ge=0, le=1_000_000)]
+    other_life_hours: Hours
+    life_hours: Mapping[str, Hours]
+
+
+class PoolCoefficients(msgspec.Struct, frozen=True):
+    """The logistic regression from the sums of a case, `triage.case.Evidence`, to its chance."""
+
+    intercept: Coefficient
+    max_log_odds: Slope
+    sum_weight: Slope
+    ln_reporters: Coefficient
+    sum_record: Slope
+
+
+class ReporterRules(msgspec.Struct, frozen=True):
+    """How a reporter's decided cases become a record, `triage.reporter_record`."""
+
+    window_days: Days
+    half_life_days: Days
+    prior_cases: Pseudocount
+    prior_share: Annotated[float, Meta(gt=0, lt=1)]
+    prior_decisions: Pseudocount
+
+
+class DrawShares(msgspec.Struct, frozen=True):
+    """Shares of the leases that go to the soonest deadlines and to the blind slice."""
+
+    deadline_share: DrawShare
+    blind_share: DrawShare
+
 
 class Policy(msgspec.Struct, frozen=True):
-    """Rules of ranking under a name and version; severities are in units of one spam report."""
+    """Rules of ranking; severities are in units of one spam report.
+
+    `severities_by_abuse_type` names, by abuse_type and reason, what differs from `severities`. Where a policy
+    comes from a file, `triage.policy_file` has checked that it makes sense.
+    """
 
     name: str
     version: int
-    severities: Mapping[str, float]
-    exposure_power: float
+    severities: Mapping[str, Severity]
+    deadlines: tuple[Deadline, ...]
+    exposure: ExposureRules
+    pool: PoolCoefficients
+    reporters: ReporterRules
+    draws: DrawShares
+    severities_by_abuse_type: Mapping[str, Mapping[str, Severity]] = {}
 
     @property
     def label(self) -> str:
         """Name and version as answers carry them: `default@1`."""
         return f"{self.name}@{self.version}"
 
-    def severity_of(self, reason: str | None) -> float:
-        """How severe a report with this reason is; without one as the fallback reason."""
-        return self.severities[reason or FALLBACK_REASON]
+    def severity_of(self, reason: str | None, abuse_type: str | None = None) -> float:
+        """How severe a report is; without a reason, or with one that this policy lacks, as the fallback."""
+        known = FALLBACK_REASON if reason is None or reason not in self.severities else reason
+        severity = self.severities[known]
+        if not self.severities_by_abuse_type:
+            return severity
+        return self.severities_by_abuse_type.get(abuse_type or "", {}).get(known, severity)
+
+    def time_to_review(self, severity: float) -> timedelta:
+        """How long after its arrival a report of this severity is to be reviewed at the latest."""
+        hours = next(rule.hours for rule in reversed(self.deadlines) if rule.from_severity <= severity)
+        return timedelta(hours=hours)
 
 
-DEFAULT_POLICY = Policy(
-    name="default",
-    version=1,
-    severities=MappingProxyType(
-        {
-            "spam": 1.0,
-            "nudity": 2.0,
-            "other": 2.0,
-            "harassment": 4.0,
-            "scam": 5.0,
-            "hate": 6.0,
-            "threat": 12.0,
-            "self_harm": 12.0,
-            "minor_safety": 25.0,
-        }
-    ),
-    exposure_power=0.7,  # reach is heavy-tailed: a power of 1 hands the queue to a few loud cases
-)
+class PolicyChange(msgspec.Struct, frozen=True):
+    """One number that two policies have differently; None where one of them does not have it."""
+
+    path: str
+    before: float | str | None
+    after: float | str | None
+
+
+def compare_policies(before: Policy, after: Policy) -> list[PolicyChange]:
+    """What differs from one policy to another, in the order of the file; versions are not compared.
+
+    A deadline stands under the severity that it begins at: `deadlines.12.hours`.
+    """
+    old, new = _flatten(before), _flatten(after)
+    paths = [*old, *(path for path in new if path not in old)]
+    changes = [PolicyChange(path, old.get(path), new.get(path)) for path in paths]
+    return [change for change in changes if change.before != change.after]
+
+
+def _flatten(policy: Policy) -> dict[str, float | str]:
+    document = msgspec.to_builtins(policy)
+    del document["version"]
+    document["deadlines"] = {
+        repr(rule.from_severity).removesuffix(".0"): {"hours": rule.hours} for rule in policy.deadlines
+    }
+    return dict(_walk(document, ""))
+
+
+def _walk(value: Any, path: str) -> list[tuple[str, float | str]]:  # noqa: ANN401 - a parsed document
+    if not isinstance(value, dict):
+        return [(path, value)]
+    return [leaf for key, one in value.items() for leaf in _walk(one, f"{path}.{key}" if path else key)]

@@ -14,15 +14,17 @@ import pytest
 from flagrank.api.prediction import LOOP_BYTES, MOST_EXPLAINED, PredictionRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.serving import Serving
+from flagrank.settings import load_default_policy
 from flagrank.triage.errors import ExplanationRefused, PackageRefused
 from flagrank.triage.explanation import Explanation
 from flagrank.triage.feature_schema import parse_schema
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity, Scorer
 from flagrank.triage.report import CONTEXT_FIELDS, Report
 from flagrank.triage.report_decoding import ReportDecoder
 from tests.api.bad_bodies import BAD_BODIES, BadBody
 from tests.api.running_server import REPORT
+
+DEFAULT_POLICY = load_default_policy()
 
 LIMIT = 32 * 2**20
 SCHEMA = parse_schema(

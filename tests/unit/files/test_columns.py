@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from flagrank.files.columns import exposure_column, feature_column, plain_column, read_truth, reason_column
+from flagrank.settings import load_default_policy
 from flagrank.triage.feature_schema import Feature
-from flagrank.triage.policy import DEFAULT_POLICY
+
+DEFAULT_POLICY = load_default_policy()
 
 INTEGER = Feature("n", "integer", range=(-5, 5), nullable=True)
 

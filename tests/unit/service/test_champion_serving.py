@@ -10,14 +10,16 @@ from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.session import ModelSession
 from flagrank.service.champion import LoadedLineup
 from flagrank.service.champion_serving import ChampionServing
+from flagrank.settings import load_default_policy
 from flagrank.telemetry import Metrics
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.lineup import Challenger, Lineup
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import report_type
 from tests.api.test_models import wider_schema
 from tests.packages import make_graph, read_default_schema
+
+DEFAULT_POLICY = load_default_policy()
 
 SCHEMA = read_default_schema()
 REPORTS = [report_type(SCHEMA)(f0="MSG", f1=float(n), f2=None, f3=2.5) for n in range(5)]  # type: ignore[call-arg]

@@ -7,10 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from flagrank.settings import load_schema
+from flagrank.settings import load_default_policy, load_schema
 from flagrank.simulation.reports import BATCH_ROWS, simulate
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report_decoding import ReportDecoder
+
+DEFAULT_POLICY = load_default_policy()
 
 ROWS = 60_000
 DAYS = 14.0

@@ -1,9 +1,18 @@
-import pytest
+from math import log
 
+import pytest
+from msgspec.structs import replace
+
+from flagrank.settings import load_default_policy
+from flagrank.triage.case import gather_evidence
 from flagrank.triage.feature_schema import Feature, FeatureSchema
-from flagrank.triage.policy import DEFAULT_POLICY, Policy
-from flagrank.triage.priority import compute_priority, prioritise, rank
-from flagrank.triage.report import report_type
+from flagrank.triage.policy import Policy, PoolCoefficients
+from flagrank.triage.priority import assess_case, compute_priority, estimate_exposure, prioritise, rank
+from flagrank.triage.report import MAX_EXPOSURE, report_type
+from flagrank.triage.reporter_record import Tally, compute_record
+from tests.case_reports import at, make_report
+
+DEFAULT_POLICY = load_default_policy()
 
 REPORT = report_type(FeatureSchema((Feature("a", "number", optional=True),)))
 
@@ -39,20 +48,98 @@ def test_ranking_of_nothing_is_empty() -> None:
     assert rank([]) == []
 
 
-def test_a_policy_is_named_with_its_version() -> None:
-    assert DEFAULT_POLICY.label == "default@1"
-    assert Policy("night", 12, {"other": 1.0}, 0.5).label == "night@12"
+def with_pool(**coefficients: float) -> Policy:
+    nothing = PoolCoefficients(0.0, 0.0, 0.0, 0.0, 0.0)
+    return replace(DEFAULT_POLICY, pool=replace(nothing, **coefficients))
 
 
-def test_the_default_policy_has_the_severities_of_the_design() -> None:
-    assert DEFAULT_POLICY.severities == {
-        "spam": 1,
-        "nudity": 2,
-        "other": 2,
-        "harassment": 4,
-        "scam": 5,
-        "hate": 6,
-        "threat": 12,
-        "self_harm": 12,
-        "minor_safety": 25,
-    }
+@pytest.mark.parametrize(
+    ("coefficient", "expected"),
+    [
+        ("intercept", 1.0),
+        ("max_log_odds", log(4)),
+        ("sum_weight", log(4) + log(1.5) - 2 * log(3 / 7)),
+        ("ln_reporters", log(2)),
+        ("sum_record", -0.75),
+    ],
+)
+def test_each_sum_of_a_case_moves_its_log_odds_by_its_coefficient(coefficient: str, expected: float) -> None:
+    evidence = gather_evidence([make_report(0.8, "ann", record=-1.0), make_report(0.6, "bob", record=0.25)])
+    score = assess_case(evidence, with_pool(**{coefficient: 0.5})).score
+    assert log(score / (1 - score)) == pytest.approx(0.5 * expected, abs=1e-8)
+
+
+def test_a_case_of_thousands_has_a_chance_below_one_and_a_brigade_one_above_zero() -> None:
+    crowd = gather_evidence([make_report(0.9, f"r{n}") for n in range(2_000)])
+    brigade = gather_evidence([make_report(0.3, f"r{n}", record=-2.0) for n in range(2_000)])
+    assert assess_case(crowd, DEFAULT_POLICY).score < 1
+    assert 0 < assess_case(brigade, DEFAULT_POLICY).score < 1e-12
+
+
+def test_exposure_is_the_rate_of_reports_times_life_left_times_views() -> None:
+    rules = DEFAULT_POLICY.exposure
+    assert estimate_exposure(1, 0.0, "MSG", rules) == pytest.approx(0.3 / 6 * 24 * 30)
+    assert estimate_exposure(4, 2.0, "PRF", rules) == pytest.approx(3.3 / 8 * 120 * 30)
+    assert estimate_exposure(1, 0.0, None, rules) == estimate_exposure(1, 0.0, "ELSE", rules)
+    assert estimate_exposure(1, 0.0, None, rules) == pytest.approx(0.3 / 6 * 48 * 30)
+    assert estimate_exposure(10**12, 0.0, None, rules) == MAX_EXPOSURE
+
+
+def test_a_case_estimates_its_exposure_until_one_is_sent() -> None:
+    reports = [make_report(0.5, "ann", 600, abuse_type="MSG"), make_report(0.5, "bob", 601, made=481)]
+    guessed = assess_case(gather_evidence(reports), DEFAULT_POLICY)
+    hours = 119 / 60
+    assert guessed.exposure == pytest.approx(1.3 / (6 + hours) * 48 * 30)  # of equal severity the newest
+    told = assess_case(gather_evidence([*reports, make_report(minutes=602, exposure=0.0)]), DEFAULT_POLICY)
+    assert told.exposure == 0
+
+
+def test_a_case_has_the_severity_reason_and_kind_of_its_most_severe_report() -> None:
+    standing = assess_case(
+        gather_evidence(
+            [
+                make_report(minutes=1, reason="threat", abuse_type="PRF"),
+                make_report(minutes=2, reason="self_harm", abuse_type="MSG"),
+                make_report(minutes=3, reason="spam"),
+            ]
+        ),
+        DEFAULT_POLICY,
+    )
+    assert (standing.severity, standing.reason, standing.abuse_type) == (12, "self_harm", "MSG")
+
+
+def test_a_policy_may_weigh_a_reason_by_abuse_type() -> None:
+    policy = replace(DEFAULT_POLICY, severities_by_abuse_type={"PRF": {"nudity": 20.0}})
+    reports = [make_report(reason="nudity", abuse_type="PRF"), make_report(reason="threat", abuse_type="PRF")]
+    standing = assess_case(gather_evidence(reports), policy)
+    assert (standing.severity, standing.reason) == (20, "nudity")
+
+
+def test_a_reason_that_a_new_policy_lacks_ranks_as_the_fallback() -> None:
+    policy = replace(DEFAULT_POLICY, severities={"other": 3.0})
+    standing = assess_case(gather_evidence([make_report(reason="threat")]), policy)
+    assert (standing.severity, standing.reason) == (3, "threat")
+
+
+def test_the_deadline_is_the_earliest_of_all_reports() -> None:
+    old = make_report(minutes=0, reason="harassment")
+    severe = make_report(minutes=60 * 10, reason="threat")
+    standing = assess_case(gather_evidence([old, severe]), DEFAULT_POLICY)
+    assert standing.deadline_at == at(60 * 14)
+    late = make_report(minutes=60 * 23, reason="threat")
+    assert assess_case(gather_evidence([old, late]), DEFAULT_POLICY).deadline_at == at(60 * 24)
+
+
+def test_priority_of_a_case_is_expected_harm() -> None:
+    standing = assess_case(gather_evidence([make_report(0.7, reason="scam", exposure=99.0)]), DEFAULT_POLICY)
+    assert standing.priority == standing.score * 5 * 100**0.7
+
+
+def test_two_good_reporters_move_an_innocent_more_than_a_brigade_with_bad_records() -> None:
+    rules = DEFAULT_POLICY.reporters
+    bad = compute_record(Tally(5.0, 0.0), 0.3, rules)
+    good = compute_record(Tally(5.0, 4.0), 0.3, rules)
+    for score in (0.1, 0.3, 0.5, 0.7):
+        brigade = gather_evidence([make_report(score, f"b{n}", record=bad) for n in range(200)])
+        pair = gather_evidence([make_report(score, f"g{n}", record=good) for n in range(2)])
+        assert assess_case(brigade, DEFAULT_POLICY).score < assess_case(pair, DEFAULT_POLICY).score

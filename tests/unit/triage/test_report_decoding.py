@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from flagrank.settings import load_default_policy
 from flagrank.triage.errors import InvalidReports, MalformedBody
 from flagrank.triage.feature_schema import Feature, FeatureSchema, parse_schema
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.report import CONTEXT_FIELDS, feature_values
 from flagrank.triage.report_decoding import ReportDecoder
+
+DEFAULT_POLICY = load_default_policy()
 
 NOW = datetime(2027, 1, 5, 10, 0, tzinfo=UTC)
 SCHEMA = parse_schema(

@@ -3,16 +3,18 @@ import random
 import msgspec
 import pytest
 
+from flagrank.settings import load_default_policy
 from flagrank.telemetry import Metrics
 from flagrank.triage.errors import PackageRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 from flagrank.triage.lineup import Lineup
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import Report
 from flagrank.triage.task import ClaimedTask, Lease
 from flagrank.worker.batch import BatchScoring
 from tests.task_store import ago
+
+DEFAULT_POLICY = load_default_policy()
 
 SCHEMA = FeatureSchema((Feature(name="length", type="integer"),))
 

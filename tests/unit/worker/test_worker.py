@@ -3,15 +3,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from flagrank.settings import load_default_policy
 from flagrank.telemetry import Metrics
 from flagrank.triage.errors import FlagrankError, StoreRefused, StoreUnavailable
 from flagrank.triage.lineup import Lineup
-from flagrank.triage.policy import DEFAULT_POLICY
 from flagrank.triage.ports import BatchScorer, ModelIdentity
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Completion, Failure, Lease
 from flagrank.worker import Outcome, Worker, WorkRules
 from flagrank.worker.batch import MOST_ATTEMPTS
 from tests.unit.worker.test_batch import LengthScorer, claimed
+
+DEFAULT_POLICY = load_default_policy()
 
 
 class Store:
