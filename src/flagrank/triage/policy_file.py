@@ -12,7 +12,8 @@ from flagrank.triage.errors import FieldProblem, PolicyRefused
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, is_plain_text, show
 from flagrank.triage.policy import FALLBACK_REASON, Policy
 
-MAX_POLICY_CHARS = 200_000
+MAX_POLICY_CHARS = 100_000
+MAX_LINE_CHARS = 400  # the parser takes minutes over a key of fifty thousand parts
 MAX_ENTRIES = 200  # of a table or an array: reasons, abuse types, deadlines
 MAX_POLICY_NAME_CHARS = 64
 MAX_PROBLEMS = 20
@@ -32,6 +33,12 @@ def parse_policy(text: str, source: str, version: int) -> Policy:
         raise PolicyRefused(
             f"{source} has {len(text):,} characters; expected at most {MAX_POLICY_CHARS:,}. Send a policy."
         )
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_LINE_CHARS:
+            raise PolicyRefused(
+                f"{source}: line {number} has {len(line):,} characters; expected at most {MAX_LINE_CHARS}. "
+                "Make it shorter."
+            )
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib's own error, and that of an endless integer

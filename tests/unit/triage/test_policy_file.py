@@ -212,12 +212,20 @@ def test_reasons_without_end_are_refused() -> None:
     assert f"severities has 209 entries; expected at most {MAX_ENTRIES}. Remove some." in error.detail
 
 
-@pytest.mark.parametrize(
-    "text", ["a =", "\x00", "a = 1\na = 2", f"a = {'9' * 5_000}", "a = " + "[" * 100_000]
-)
+@pytest.mark.parametrize("text", ["a =", "\x00", "a = 1\na = 2", "a = [" + "[\n" * 40_000])
 def test_what_is_no_toml_is_refused(text: str) -> None:
     assert refuse(text).detail.startswith("night.toml is no TOML: ")
 
 
+def test_a_long_value_is_not_shown_whole() -> None:
+    error = refuse(change("spam = 1\n", f"spam = 0x{'f' * 380}\n"))
+    assert len(error.detail) < 150
+
+
+def test_a_key_of_parts_without_end_is_refused_unread() -> None:
+    error = refuse(change("spam = 1\n", f"spam{'.a' * 40_000} = 1\n"))
+    assert "has 80,008 characters; expected at most 400. Make it shorter." in error.detail
+
+
 def test_a_text_longer_than_any_policy_is_refused_unread() -> None:
-    assert "expected at most 200,000" in refuse("#" * (MAX_POLICY_CHARS + 1)).detail
+    assert "expected at most 100,000" in refuse("#" * (MAX_POLICY_CHARS + 1)).detail
