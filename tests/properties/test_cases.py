@@ -90,17 +90,16 @@ def test_the_sums_are_those_of_each_reporter_s_voice(given_reports: list[CaseRep
     assert evidence.sum_record == math.fsum(max(voice.record for voice in said) for said in voices.values())
 
 
-@given(reports(), policies(), scores, scores, base_rates, st.data())
-def test_a_higher_score_of_any_report_never_lowers_its_case(  # noqa: PLR0917 - one strategy each
+@given(reports(), policies(), st.tuples(scores, scores), base_rates, st.data())
+def test_a_higher_score_of_any_report_never_lowers_its_case(
     given_reports: list[CaseReport],
     policy: Policy,
-    one: float,
-    other: float,
+    pair: tuple[float, float],
     base_rate: float,
     data: st.DataObject,
 ) -> None:
     index = data.draw(st.integers(0, len(given_reports) - 1))
-    low, high = sorted([one, other])
+    low, high = sorted(pair)
     lower, higher = given_reports.copy(), given_reports.copy()
     lower[index] = with_score(given_reports[index], low, base_rate)
     higher[index] = with_score(given_reports[index], high, base_rate)
