@@ -116,11 +116,11 @@ def test_reports_of_another_schema_fail_their_task_at_once_and_alone(value: obje
     assert scorer.calls == [1]
 
 
-def test_a_reason_that_the_policy_has_lost_fails_its_task_alone() -> None:
+def test_a_reason_that_the_policy_has_lost_since_ranks_as_the_fallback() -> None:
     batch, _ = scoring()
-    outcome = batch.run([claimed("a", 10), claimed("odd", 10, reason="forgotten")])
-    assert [one.lease.task_id for one in outcome.completions] == ["a"]
-    assert [one.lease.task_id for one in outcome.failures] == ["odd"]
+    outcome = batch.run([claimed("lost", 10, reason="forgotten"), claimed("other", 10, reason="other")])
+    lost, other = outcome.completions
+    assert lost.priorities == other.priorities
 
 
 def test_every_task_of_a_claim_has_one_outcome() -> None:
