@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 
 from flagrank.simulation.arrivals import draw_times
 from flagrank.simulation.features import Features, draw_features
+from flagrank.simulation.reasons import REASONS, choose_reasons
 from flagrank.simulation.truth import chance_of_action
 
 BATCH_ROWS = 8192
 
-_REASONS = np.array(
-    ["spam", "nudity", "other", "harassment", "scam", "hate", "threat", "self_harm", "minor_safety", None],
-    dtype=object,
-)
-_MESSAGE_REASONS = np.cumsum([0.22, 0.10, 0.13, 0.24, 0.10, 0.06, 0.03, 0.01, 0.01])
-_PROFILE_REASONS = np.cumsum([0.20, 0.17, 0.15, 0.05, 0.24, 0.04, 0.01, 0.01, 0.03])
+_WORDS = np.array(REASONS, dtype=object)
 
 
 def simulate(rows: int, seed: int = 0, days: float = 30.0) -> Iterator[dict[str, list[Any]]]:
@@ -50,7 +46,7 @@ def _batch_of(seed: int, batch: int, times: NDArray[np.datetime64]) -> dict[str,
     first = batch * BATCH_ROWS
     columns = {
         **_feature_columns(whole),
-        "reason": _draw_reasons(reason_draw, whole.is_profile),
+        "reason": _WORDS[choose_reasons(reason_draw, whole.is_profile)],
         "actionable": label_draw < chance,
         "chance": chance,
     }
@@ -76,12 +72,3 @@ def _with_none(column: NDArray[np.float64], dtype: type[np.generic] = np.float64
     values = np.where(is_null, 0, column).astype(dtype).astype(object)
     values[is_null] = None
     return values
-
-
-def _draw_reasons(draw: NDArray[np.float64], is_profile: NDArray[np.bool_]) -> NDArray[np.object_]:
-    of_message, of_profile = (
-        np.searchsorted(shares, draw) for shares in (_MESSAGE_REASONS, _PROFILE_REASONS)
-    )
-    position = np.where(is_profile, of_profile, of_message)
-    reasons: NDArray[np.object_] = _REASONS[position]
-    return reasons
