@@ -58,10 +58,10 @@ class CaseStatistics:
 class OpenCases:
     """The case of every target: reports change it, a decision closes it, the next report opens a new one."""
 
-    def __init__(self, history: History, log_odds: NDArray[np.float64], policy: Policy, base: float) -> None:
+    def __init__(self, history: History, log_odds: NDArray[np.float64], policy: Policy, prior: float) -> None:
         reports, count = history.reports, len(history.targets)
         self._log_odds = log_odds
-        self._base = base
+        self._prior = prior
         self._reports = reports
         by_reason = np.array([policy.severity_of(reason) for reason in REASONS])
         self._severity = by_reason[reports.reason]
@@ -135,7 +135,7 @@ class OpenCases:
         np.maximum.at(best, position, self._log_odds[batch])
         target = self.pair_target[pairs]
         is_new = self._pair_case[pairs] != self.generation[target]
-        before = np.where(is_new, self._base, self._pair_best[pairs])
+        before = np.where(is_new, self._prior, self._pair_best[pairs])
         after = np.where(is_new, best, np.maximum(before, best))
         statistics = self.statistics
         np.maximum.at(statistics.highest, target, best)

@@ -9,7 +9,7 @@ from flagrank.replay.cases import CaseStatistics, OpenCases
 from flagrank.replay.rankings import Ranking
 from flagrank.replay.records import Records
 from flagrank.simulation.history import REVIEWS, History
-from flagrank.simulation.scores import base_log_odds
+from flagrank.simulation.scores import prior_log_odds
 from flagrank.triage.policy import DEFAULT_POLICY
 
 STEP_HOURS = 0.25
@@ -77,7 +77,7 @@ class _Game:
         count = len(history.targets)
         self._history = history
         self._ranking = ranking
-        self._cases = OpenCases(history, log_odds, DEFAULT_POLICY, base_log_odds(history))
+        self._cases = OpenCases(history, log_odds, DEFAULT_POLICY, prior_log_odds(history))
         self._records = Records(len(history.reporters))
         self._priority = np.full(count, -np.inf)
         self._is_gone = np.zeros(count, dtype=np.bool_)

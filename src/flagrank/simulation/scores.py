@@ -28,11 +28,11 @@ def draw_log_odds(history: History, roc_auc: float, seed: int = 0) -> NDArray[np
     of_target = generator.standard_normal(len(history.targets))[target]
     of_report = generator.standard_normal(len(target))
     noise = np.sqrt(_SHARED) * of_target + np.sqrt(1 - _SHARED) * of_report
-    log_odds: NDArray[np.float64] = base_log_odds(history) + distance * (distance * (is_bad - 0.5) + noise)
+    log_odds: NDArray[np.float64] = prior_log_odds(history) + distance * (distance * (is_bad - 0.5) + noise)
     return log_odds
 
 
-def base_log_odds(history: History) -> float:
+def prior_log_odds(history: History) -> float:
     """The log-odds of the share of reports on bad targets, as manifests know it, half a report each way."""
     is_bad = history.targets.is_bad[history.reports.target]
     return float(np.log((is_bad.sum() + 0.5) / ((~is_bad).sum() + 0.5)))

@@ -10,7 +10,7 @@ from flagrank.simulation.reasons import REASONS
 from flagrank.triage.policy import DEFAULT_POLICY
 from tests.histories import write_history
 
-BASE = -1.0
+PRIOR = -1.0
 ANONYMOUS = -1
 
 
@@ -18,7 +18,7 @@ def open_cases(
     reports: list[tuple[int, int, float]], log_odds: list[float], targets: int = 1, **columns: Sequence[float]
 ) -> OpenCases:
     history = write_history(reports, is_bad=[True] * targets, hours=24.0, **columns)
-    return OpenCases(history, np.array(log_odds), DEFAULT_POLICY, BASE)
+    return OpenCases(history, np.array(log_odds), DEFAULT_POLICY, PRIOR)
 
 
 def add(cases: OpenCases, *batch: int, records: float = 0.0) -> NDArray[np.intp]:
@@ -31,7 +31,7 @@ def test_a_case_counts_each_reporter_once() -> None:
     statistics = cases.statistics
     assert statistics.reports[0] == 3
     assert statistics.voices[0] == 2
-    assert statistics.evidence[0] == pytest.approx(0.5 + 0.25 - 2 * BASE)
+    assert statistics.evidence[0] == pytest.approx(0.5 + 0.25 - 2 * PRIOR)
     assert statistics.record[0] == pytest.approx(0.6)
 
 
@@ -41,7 +41,7 @@ def test_a_reporters_second_report_counts_by_what_it_adds() -> None:
     add(cases, 1)
     assert cases.statistics.voices[0] == 1
     assert cases.statistics.highest[0] == 2.0
-    assert cases.statistics.evidence[0] == pytest.approx(2.0 - BASE)
+    assert cases.statistics.evidence[0] == pytest.approx(2.0 - PRIOR)
     assert np.exp(cases.statistics.innocence[0]) == pytest.approx(1 - 1 / (1 + np.exp(-2.0)))
 
 
@@ -50,7 +50,7 @@ def test_an_anonymous_crowd_is_one_voice() -> None:
     cases = open_cases([*crowd, (0, 0, 60.0)], [1.0] * 51)
     add(cases, *range(50))
     assert cases.statistics.voices[0] == 1
-    assert cases.statistics.evidence[0] == pytest.approx(1.0 - BASE)
+    assert cases.statistics.evidence[0] == pytest.approx(1.0 - PRIOR)
 
 
 def test_a_case_opens_at_its_first_report_and_is_as_severe_as_its_most_severe() -> None:
@@ -74,7 +74,7 @@ def test_after_a_decision_the_next_report_opens_a_case_that_knows_nothing() -> N
     assert cases.statistics.opened_at[0] == 3.0
     assert cases.statistics.voices[0] == cases.statistics.reports[0] == 1
     assert cases.statistics.highest[0] == 0.0
-    assert cases.statistics.evidence[0] == pytest.approx(-BASE)
+    assert cases.statistics.evidence[0] == pytest.approx(-PRIOR)
     assert cases.pair_reporter[cases.close(np.array([0]))].tolist() == [0]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from flagrank.simulation.history import History, draw_history
-from flagrank.simulation.scores import STRONG, WEAK, base_log_odds, draw_log_odds
+from flagrank.simulation.scores import STRONG, WEAK, draw_log_odds, prior_log_odds
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,6 @@ def test_the_history_is_the_same_whatever_model_looks_at_it(history: History) ->
     assert not np.array_equal(one, other)
 
 
-def test_the_base_is_the_share_of_actionable_reports(history: History) -> None:
+def test_the_prior_is_the_share_of_actionable_reports(history: History) -> None:
     share = history.targets.is_bad[history.reports.target].mean()
-    assert 1 / (1 + np.exp(-base_log_odds(history))) == pytest.approx(share, abs=1e-4)
+    assert 1 / (1 + np.exp(-prior_log_odds(history))) == pytest.approx(share, abs=1e-4)
