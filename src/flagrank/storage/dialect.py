@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -27,11 +28,13 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    column,
     event,
     func,
     select,
     text,
     update,
+    values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
@@ -265,6 +268,15 @@ def update_rows(connection: Connection, table: Table, rows: Rows, same: Mapping[
         connection.execute(one.values({**values, **same}), renamed)
     else:
         connection.execute(_update_from_given(table, names).values(dict(same)), _columns_of(rows))
+
+
+def select_given(connection: Connection, table: Table, rows: Rows) -> tuple[FromClause, dict[str, list[Any]]]:
+    """Rows that have some of a table's columns, to join with, and the parameters to execute that with."""
+    names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        listed = values(*(column(name, table.c[name].type) for name in names), name="given")
+        return listed.data([tuple(row[name] for name in names) for row in rows]), {}
+    return _select_given(table, names).subquery("known"), _columns_of(rows)
 
 
 def _columns_of(rows: Rows) -> dict[str, list[Any]]:

@@ -80,7 +80,7 @@ class TaskReportsColumns(TypedColumns):
 
 
 # PostgreSQL's vacuum must come by the number of dead rows, not by their share of ten million.
-_VACUUM = {
+VACUUM = {
     "autovacuum_vacuum_scale_factor": 0,
     "autovacuum_vacuum_threshold": 20_000,
     "autovacuum_vacuum_insert_scale_factor": 0,
@@ -89,8 +89,8 @@ _VACUUM = {
     "autovacuum_analyze_threshold": 50_000,
 }
 
-task = Table("task", metadata, TaskColumns, postgresql_with=_VACUUM)
-task_reports = Table("task_reports", metadata, TaskReportsColumns, postgresql_with=_VACUUM)
+task = Table("task", metadata, TaskColumns, postgresql_with=VACUUM)
+task_reports = Table("task_reports", metadata, TaskReportsColumns, postgresql_with=VACUUM)
 
 
 def is_state(state: State) -> ColumnElement[bool]:

@@ -23,6 +23,8 @@ class AuditAction(StrEnum):
     ROLL_BACK = "model.rollback"
     GIVE_ROLE = "model.role"
     DELETE = "model.delete"
+    DECIDE = "case.decide"
+    REOPEN = "case.reopen"
 
 
 class Change(msgspec.Struct, frozen=True):

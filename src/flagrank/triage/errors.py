@@ -155,6 +155,30 @@ class ChangeRefused(FlagrankError):
     code = "change_refused"
 
 
+class CaseNotFound(FlagrankError):
+    """No case has this id."""
+
+    code = "case_not_found"
+
+
+class CaseConflict(FlagrankError):
+    """The case as it stands does not allow this: another moderator holds it, or it is decided otherwise."""
+
+    code = "case_conflict"
+
+
+class OwnCause(FlagrankError):
+    """A moderator may not judge a case about themselves, or one that they reported."""
+
+    code = "own_cause"
+
+
+class TooManyLeases(FlagrankError):
+    """As many leases stand as may at once, of one moderator or of all."""
+
+    code = "too_many_leases"
+
+
 class KeyNotFound(FlagrankError):
     """No API key in force has this name."""
 

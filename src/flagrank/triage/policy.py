@@ -73,12 +73,14 @@ class DrawShares(msgspec.Struct, frozen=True):
 class LeaseRules(msgspec.Struct, frozen=True):
     """What a moderator is not offered for a while: what they put aside, and one severe case after another.
 
-    A case is severe from `severe_from` on; a limit of 0 is none.
+    A case is severe from `severe_from` on; a limit of 0 is none. A row ends with another case, or with so
+    many minutes of rest.
     """
 
     minutes_after_release: Minutes
     severe_from: Annotated[float, Meta(ge=0, le=1_000)]
     most_severe_in_a_row: Count
+    minutes_of_rest: Minutes
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -113,6 +115,10 @@ class Policy(msgspec.Struct, frozen=True):
         if not self.severities_by_abuse_type:
             return severity
         return self.severities_by_abuse_type.get(abuse_type or "", {}).get(known, severity)
+
+    def persons_of(self, moderator: str) -> frozenset[str]:
+        """The ids that a moderator may have in the application: whose cases they may not judge."""
+        return frozenset((moderator, *self.moderator_ids.get(moderator, ())))
 
     def time_to_review(self, severity: float) -> timedelta:
         """How long after its arrival a report of this severity is to be reviewed at the latest."""

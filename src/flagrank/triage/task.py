@@ -1,16 +1,14 @@
 """The task: a durable request to score reports; its words, and the rules that need no store."""
 
-import base64
-import binascii
 import random
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from flagrank.triage.errors import InvalidCursor
+from flagrank.triage.cursor import count_microseconds, pack_cursor, read_microseconds, unpack_cursor
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
 from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.ports import ModelIdentity
@@ -20,8 +18,6 @@ DEFAULT_PAGE = 100
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _CURSOR = struct.Struct(">q16s")  # microseconds since 1970, task id
 
 
@@ -238,24 +234,10 @@ def is_exhausted(failed_attempts: int, max_attempts: int) -> bool:
 
 def encode_cursor(cursor: Cursor) -> str:
     """An opaque word of A-Z a-z 0-9 - _ that `decode_cursor` reads."""
-    microseconds = (cursor.submitted_at - _EPOCH) // _MICROSECOND
-    packed = _CURSOR.pack(microseconds, pack_identifier(cursor.task_id))
-    return base64.urlsafe_b64encode(packed).decode()  # 24 bytes: never a padding
+    return pack_cursor(_CURSOR, count_microseconds(cursor.submitted_at), pack_identifier(cursor.task_id))
 
 
 def decode_cursor(text: str) -> Cursor:
     """The cursor that was encoded; raises `InvalidCursor` where the text is none of ours."""
-    try:
-        microseconds, packed = _CURSOR.unpack(base64.b64decode(text, altchars=b"-_", validate=True))
-        cursor = Cursor(_EPOCH + timedelta(microseconds=microseconds), unpack_identifier(packed))
-    except (ValueError, binascii.Error, struct.error, OverflowError) as error:
-        raise _refuse_cursor() from error
-    if encode_cursor(cursor) != text:
-        raise _refuse_cursor()
-    return cursor
-
-
-def _refuse_cursor() -> InvalidCursor:
-    return InvalidCursor(
-        "The cursor is none that this service gave. Send the last page's `next` unchanged, or leave it out."
-    )
+    microseconds, packed = unpack_cursor(_CURSOR, text)
+    return Cursor(read_microseconds(microseconds), unpack_identifier(packed))

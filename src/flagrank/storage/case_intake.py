@@ -1,0 +1,249 @@
+"""Takes scored reports into their cases, in the transaction that writes their task's result."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from flagrank.storage.case_rows import decode_evidence, evidence_values, standing_values
+from flagrank.storage.case_tables import (
+    IS_DECIDED,
+    IS_UNDECIDED,
+    ONE_CASE_A_TARGET,
+    CaseState,
+    report,
+    review_case,
+)
+from flagrank.storage.dialect import Among, insert_new_rows, insert_rows, select_given, update_rows
+from flagrank.triage.case import CaseReport, Evidence, Voice, add_report, is_answered, join_key
+from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.policy import Policy
+from flagrank.triage.priority import assess_case
+from flagrank.triage.review import Arrival
+
+_LOCK_OPEN = (
+    select(review_case.c.case_id, review_case.c.join_key, review_case.c.evidence)
+    .where(Among(review_case.c.join_key, "keys"), IS_UNDECIDED)
+    .order_by(review_case.c.join_key)  # always in one order, so that no two transactions wait for each other
+    .with_for_update()
+)
+_LOCK_DECIDED = (
+    select(review_case.c.case_id, review_case.c.join_key, review_case.c.evidence, review_case.c.decided_at)
+    .where(Among(review_case.c.join_key, "keys"), IS_DECIDED, review_case.c.decided_at.is_not(None))
+    .order_by(review_case.c.join_key, review_case.c.decided_at)
+    .with_for_update()
+)
+_SELECT_KNOWN = select(report.c.report_id).where(Among(report.c.report_id, "ids"))
+
+_Pair = tuple[str, str]  # case and reporter
+
+
+class CaseMoved(Exception):
+    """A case of these reports came or went while they were taken in."""
+
+
+class IntakeRules(msgspec.Struct, frozen=True):
+    """How reports are taken in: ranked by a policy, each new case in the blind slice with probability `q`."""
+
+    policy: Policy
+    blind_q: float
+
+
+class _Draft:
+    """A case as it will be written, and the reports that it gets."""
+
+    def __init__(self, case_id: str, evidence: Evidence | None, *, is_decided: bool = False) -> None:
+        self.case_id = case_id
+        self.is_new = evidence is None
+        self.is_decided = is_decided
+        self.evidence = evidence
+        self.arrivals: list[Arrival] = []
+        self._voices: dict[str, Voice] = {}
+
+    def know(self, reporter: str, voice: Voice) -> None:
+        """What a reporter has said on it before."""
+        self._voices[reporter] = voice
+
+    def add(self, arrival: Arrival) -> None:
+        """Count a report."""
+        counted = arrival.counted
+        before = None if counted.reporter is None else self._voices.get(counted.reporter)
+        self.evidence = add_report(self.evidence, counted, before)
+        if counted.reporter is not None:
+            self._voices[counted.reporter] = before.join(counted.voice) if before else counted.voice
+        self.arrivals.append(arrival)
+
+
+class CaseIntake:
+    """Takes reports in, for one worker: the ids that it gives to new cases rise."""
+
+    def __init__(self, chance: random.Random | None = None) -> None:
+        self._chance = chance or random.SystemRandom()
+        self._identifiers = IdentifierSource()
+
+    def take_in(self, connection: Connection, arrivals: Sequence[Arrival], rules: IntakeRules) -> None:
+        """Join reports into cases and rank these; a report_id that the store has is passed over.
+
+        Raises `CaseMoved`, after which nothing of the transaction may be kept.
+        """
+        keys = sorted({key for one in arrivals if (key := _key_of(one)) is not None})
+        open_rows = connection.execute(_LOCK_OPEN, {"keys": keys}).all() if keys else []
+        decided_rows = connection.execute(_LOCK_DECIDED, {"keys": keys}).all() if keys else []
+        fresh = _leave_out_known(connection, arrivals)
+        if not fresh:
+            return
+        open_drafts = {row.join_key: _Draft(row.case_id, decode_evidence(row.evidence)) for row in open_rows}
+        decided = {  # of several the last, which is the newest
+            row.join_key: (
+                _Draft(row.case_id, decode_evidence(row.evidence), is_decided=True),
+                row.decided_at,
+            )
+            for row in decided_rows
+        }
+        placed = self._place(fresh, open_drafts, decided)
+        _recall_voices(connection, placed)
+        for draft, arrival in placed:
+            draft.add(arrival)
+        self._write(connection, list({draft.case_id: draft for draft, _ in placed}.values()), rules)
+
+    def _place(
+        self,
+        arrivals: Sequence[Arrival],
+        open_drafts: dict[str, _Draft],
+        decided: Mapping[str, tuple[_Draft, datetime]],
+    ) -> list[tuple[_Draft, Arrival]]:
+        """The case of each report; new ones are made where it has none."""
+        fresh_ids = iter(self._identifiers.make(len(arrivals)))
+        placed = []
+        for arrival in arrivals:
+            key = _key_of(arrival)
+            if key is None:
+                draft = _Draft(next(fresh_ids), None)
+            elif key in decided and is_answered(arrival.counted.made_at, decided[key][1]):
+                draft = decided[key][0]
+            else:
+                if key not in open_drafts:
+                    open_drafts[key] = _Draft(next(fresh_ids), None)
+                draft = open_drafts[key]
+            placed.append((draft, arrival))
+        return placed
+
+    def _write(self, connection: Connection, drafts: Sequence[_Draft], rules: IntakeRules) -> None:
+        made = [self._new_row(draft, rules) for draft in drafts if draft.is_new]
+        if made:
+            made.sort(key=lambda row: row["join_key"] or "")
+            inserted = insert_new_rows(connection, review_case, made, ONE_CASE_A_TARGET)
+            if len(inserted) < len(made):
+                raise CaseMoved
+        joined = [
+            _joined_row(draft, rules.policy) for draft in drafts if not draft.is_new and not draft.is_decided
+        ]
+        if joined:
+            update_rows(connection, review_case, joined, {"policy_version": rules.policy.version})
+        answered = [
+            {"case_id": draft.case_id, **evidence_values(_evidence(draft))}
+            for draft in drafts
+            if draft.is_decided
+        ]
+        if answered:
+            update_rows(connection, review_case, answered, {})
+        insert_rows(connection, report, [row for draft in drafts for row in _report_rows(draft)])
+
+    def _new_row(self, draft: _Draft, rules: IntakeRules) -> dict[str, Any]:
+        first = draft.arrivals[0]
+        return {
+            **_joined_row(draft, rules.policy),
+            "join_key": _key_of(first),
+            "reported_id": first.reported_id,
+            "content_id": first.content_id,
+            "status": int(CaseState.OPEN),
+            "policy_version": rules.policy.version,
+            "blind": self._chance.random() < rules.blind_q,
+            "blind_q": rules.blind_q,
+            "lease_no": 0,
+            "decision_no": 0,
+        }
+
+
+def _key_of(arrival: Arrival) -> str | None:
+    return join_key(arrival.reported_id, arrival.content_id)
+
+
+def _leave_out_known(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Those that the store does not have, each report_id once.
+
+    After the cases are locked: whoever stored such a report a moment ago has committed.
+    """
+    by_id: dict[str, Arrival] = {}
+    for arrival in arrivals:
+        by_id.setdefault(arrival.report_id, arrival)
+    known = set(connection.scalars(_SELECT_KNOWN, {"ids": list(by_id)}))
+    return [arrival for report_id, arrival in by_id.items() if report_id not in known]
+
+
+def _recall_voices(connection: Connection, placed: Sequence[tuple[_Draft, Arrival]]) -> None:
+    """Tell each case that there was what its reporters have said on it before."""
+    pairs: dict[_Pair, _Draft] = {
+        (draft.case_id, arrival.counted.reporter): draft
+        for draft, arrival in placed
+        if not draft.is_new and arrival.counted.reporter is not None
+    }
+    if not pairs:
+        return
+    rows = [{"case_id": case_id, "reporter_id": reporter} for case_id, reporter in pairs]
+    given, parameters = select_given(connection, report, rows)
+    said = connection.execute(
+        select(
+            report.c.case_id,
+            report.c.reporter_id,
+            func.max(report.c.log_odds).label("log_odds"),
+            func.max(report.c.weight).label("weight"),
+            func.max(report.c.record).label("record"),
+        )
+        .join(given, (report.c.case_id == given.c.case_id) & (report.c.reporter_id == given.c.reporter_id))
+        .group_by(report.c.case_id, report.c.reporter_id),
+        parameters,
+    )
+    for row in said:
+        voice = Voice(row.log_odds, row.weight, row.record)
+        pairs[row.case_id, row.reporter_id].know(row.reporter_id, voice)
+
+
+def _evidence(draft: _Draft) -> Evidence:
+    if draft.evidence is None:
+        message = "A case has one report or more."
+        raise ValueError(message)
+    return draft.evidence
+
+
+def _joined_row(draft: _Draft, policy: Policy) -> dict[str, Any]:
+    evidence = _evidence(draft)
+    standing = assess_case(evidence, policy)
+    return {"case_id": draft.case_id, **evidence_values(evidence), **standing_values(standing)}
+
+
+def _report_rows(draft: _Draft) -> Iterable[dict[str, Any]]:
+    for arrival in draft.arrivals:
+        counted: CaseReport = arrival.counted
+        yield {
+            "report_id": arrival.report_id,
+            "case_id": draft.case_id,
+            "reporter_id": counted.reporter,
+            "received_at": counted.received_at,
+            "made_at": counted.made_at,
+            "reason": counted.reason,
+            "abuse_type": counted.abuse_type,
+            "exposure": counted.exposure,
+            "score": arrival.score,
+            "log_odds": counted.voice.log_odds,
+            "weight": counted.voice.weight,
+            "record": counted.voice.record,
+            "model_name": arrival.model.name,
+            "model_version": arrival.model.version,
+            "is_answered": draft.is_decided,
+            "fields": arrival.fields,
+            "content_text": arrival.content_text,
+        }
