@@ -187,7 +187,7 @@ def work(url: str, rules: Work) -> None:
     lineup = Lineup[BatchScorer](DemoScorer(rules))
     with choose_wake_ups(database) as wake_ups:
         worker = Worker(
-            DyingClaims(StoredTaskClaims(database), Steps(rules.dies_at)),
+            DyingClaims(StoredTaskClaims(database, load_default_policy), Steps(rules.dies_at)),
             StoredTaskRetention(database),
             wake_ups,
             lambda: lineup,

@@ -1,17 +1,19 @@
 """A claimed batch: one call of each model for all of its tasks, and for each task alone where that fails."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 
 import msgspec
 
 from flagrank.telemetry import ModelMetrics
+from flagrank.triage.arrivals import Scored, read_arrivals
 from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
 from flagrank.triage.lineup import ChallengerPart, Draw, Lineup, interleave, leave_out
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
 from flagrank.triage.priority import prioritise
 from flagrank.triage.report import Report
+from flagrank.triage.review import Arrival
 from flagrank.triage.stored_reports import StoredReportDecoder
 from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
 
@@ -122,13 +124,28 @@ class BatchScoring:
             priorities = prioritise(one.reports, scores, self._policy)
             completions.append(
                 Completion(
-                    one.task.lease, self._champion.model, scores, priorities, self._describe_part(gone)
+                    one.task.lease,
+                    self._champion.model,
+                    scores,
+                    priorities,
+                    self._describe_part(gone),
+                    self._list_arrivals(one.task, scores, gone) if one.task.enqueue else (),
                 )
             )
         self._metrics.challenger_reports.add(amount=sum(map(len, taken)))
         if self.lineup.listen is not None:
             self.lineup.listen(every, ours, self._champion.schema)
         return completions
+
+    def _list_arrivals(self, task: ClaimedTask, scores: list[float], taken: list[int]) -> list[Arrival]:
+        ours = repeat(self._champion, len(scores) - len(taken))
+        theirs = [self._challenger.scorer] * len(taken) if self._challenger else []
+        scorers = interleave(taken, theirs, list(ours))
+        scored = [
+            Scored(score, scorer.model, scorer.base_rate)
+            for score, scorer in zip(scores, scorers, strict=True)
+        ]
+        return read_arrivals(task.reports, task.submitted_at, scored)
 
     def _describe_part(self, taken: list[int]) -> ChallengerPart | None:
         if self._challenger is None or not taken:
