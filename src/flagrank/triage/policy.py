@@ -18,6 +18,8 @@ Coefficient: TypeAlias = Annotated[float, Meta(ge=-100, le=100)]
 # Together at most all: the rest goes by priority.
 DrawShare: TypeAlias = Annotated[float, Meta(ge=0, le=0.5)]
 Pseudocount: TypeAlias = Annotated[float, Meta(gt=0, le=10_000)]
+Minutes: TypeAlias = Annotated[float, Meta(ge=0, le=10_080)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -68,11 +70,23 @@ class DrawShares(msgspec.Struct, frozen=True):
     blind_share: DrawShare
 
 
+class LeaseRules(msgspec.Struct, frozen=True):
+    """What a moderator is not offered for a while: what they put aside, and one severe case after another.
+
+    A case is severe from `severe_from` on; a limit of 0 is none.
+    """
+
+    minutes_after_release: Minutes
+    severe_from: Annotated[float, Meta(ge=0, le=1_000)]
+    most_severe_in_a_row: Count
+
+
 class Policy(msgspec.Struct, frozen=True):
     """Rules of ranking; severities are in units of one spam report.
 
-    `severities_by_abuse_type` names, by abuse_type and reason, what differs from `severities`. Where a policy
-    comes from a file, `triage.policy_file` has checked that it makes sense.
+    `severities_by_abuse_type` names, by abuse_type and reason, what differs from `severities`;
+    `moderator_ids`, by moderator, who they are in the application, beside the id that equals their name.
+    Where a policy comes from a file, `triage.policy_file` has checked that it makes sense.
     """
 
     name: str
@@ -83,7 +97,9 @@ class Policy(msgspec.Struct, frozen=True):
     pool: PoolCoefficients
     reporters: ReporterRules
     draws: DrawShares
+    leases: LeaseRules
     severities_by_abuse_type: Mapping[str, Mapping[str, Severity]] = {}
+    moderator_ids: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def label(self) -> str:
@@ -128,6 +144,9 @@ def _flatten(policy: Policy) -> dict[str, float | str]:
     del document["version"]
     document["deadlines"] = {
         repr(rule.from_severity).removesuffix(".0"): {"hours": rule.hours} for rule in policy.deadlines
+    }
+    document["moderator_ids"] = {
+        name: msgspec.json.encode(ids).decode() for name, ids in policy.moderator_ids.items()
     }
     return dict(_walk(document, ""))
 

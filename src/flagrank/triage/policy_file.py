@@ -11,10 +11,11 @@ from msgspec import inspect
 from flagrank.triage.errors import FieldProblem, PolicyRefused
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, is_plain_text, show
 from flagrank.triage.policy import FALLBACK_REASON, Policy
+from flagrank.triage.report import MAX_ID_CHARS
 
 MAX_POLICY_CHARS = 100_000
 MAX_LINE_CHARS = 400  # the parser takes minutes over a key of fifty thousand parts
-MAX_ENTRIES = 200  # of a table or an array: reasons, abuse types, deadlines
+MAX_ENTRIES = 200  # of a table or an array: reasons, abuse types, deadlines, moderators
 MAX_POLICY_NAME_CHARS = 64
 MAX_PROBLEMS = 20
 
@@ -108,15 +109,30 @@ def _find_contradictions(policy: Policy) -> _Faults:
                 place = _join(_join("severities_by_abuse_type", abuse_type), reason)
                 yield place, "is no reason of [severities]. Add it there, or remove it here."
     yield from _find_bad_deadlines(policy)
+    yield from _find_bad_moderators(policy)
 
 
-def _find_bad_keys(path: str, entries: Mapping[str, object]) -> _Faults:
+def _find_bad_keys(path: str, entries: Mapping[str, object], max_chars: int = MAX_CATEGORY_CHARS) -> _Faults:
     if len(entries) > MAX_ENTRIES:
         yield path, f"has {len(entries):,} entries; expected at most {MAX_ENTRIES}. Remove some."
     for key in entries:
-        if not is_plain_text(key, MAX_CATEGORY_CHARS):
-            limits = f"1 to {MAX_CATEGORY_CHARS} characters without control characters"
-            yield _join(path, key), f"has a name that can't be used. Use {limits}."
+        if not is_plain_text(key, max_chars):
+            yield _join(path, key), f"has a name that can't be used. Use {_limit(max_chars)}."
+
+
+def _limit(max_chars: int) -> str:
+    return f"1 to {max_chars} characters without control characters"
+
+
+def _find_bad_moderators(policy: Policy) -> _Faults:
+    yield from _find_bad_keys("moderator_ids", policy.moderator_ids, MAX_ID_CHARS)
+    for name, ids in policy.moderator_ids.items():
+        place = _join("moderator_ids", name)
+        if len(ids) > MAX_ENTRIES:
+            yield place, f"has {len(ids):,} entries; expected at most {MAX_ENTRIES}. Remove some."
+        for index, one in enumerate(ids):
+            if not is_plain_text(one, MAX_ID_CHARS):
+                yield f"{place}[{index}]", f"is {show(one)}, no id. Use {_limit(MAX_ID_CHARS)}."
 
 
 def _find_bad_deadlines(policy: Policy) -> _Faults:
@@ -138,6 +154,8 @@ def _find_bad_deadlines(policy: Policy) -> _Faults:
 def _is_within(expected: inspect.FloatType | inspect.IntType, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
+    if isinstance(expected, inspect.IntType) and not isinstance(value, int):
+        return False
     # Written so that NaN, which TOML has, is within nothing.
     return (
         (expected.ge is None or value >= expected.ge)
@@ -153,8 +171,12 @@ def _describe(expected: inspect.Type) -> str:
             if least is not None:
                 return f"a number from {least:g} to {most:,.9g}"
             return f"a number over {above:g} and " + (f"under {below:g}" if below else f"at most {most:,.9g}")
+        case inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most:,}"
         case inspect.StrType():
             return "a text"
+        case inspect.VarTupleType(item_type=inspect.StrType()):
+            return "an array of texts"
         case inspect.VarTupleType():
             return "an array of tables"
         case _:

@@ -10,8 +10,9 @@ from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, Feature, FeatureS
 
 MAX_REPORTS = 10_000  # in one request
 MAX_EXPOSURE = 1e9
+MAX_ID_CHARS = 128  # of reports, of persons, and of moderators
 
-_Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+_Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):

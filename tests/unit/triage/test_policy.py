@@ -43,6 +43,7 @@ def test_what_was_changed_added_and_removed_is_told_by_place() -> None:
         deadlines=(*DEFAULT_POLICY.deadlines[:2], Deadline(12.5, 2.0), DEFAULT_POLICY.deadlines[3]),
         exposure=replace(DEFAULT_POLICY.exposure, life_hours={"MSG": 24.0}),
         severities_by_abuse_type={"PRF": {"nudity": 7.0}},
+        moderator_ids={"ann": ("u-1", "u-2")},
     )
     assert compare_policies(DEFAULT_POLICY, after) == [
         PolicyChange("name", "default", "night"),
@@ -53,4 +54,5 @@ def test_what_was_changed_added_and_removed_is_told_by_place() -> None:
         PolicyChange("severities.fraud", None, 8.0),
         PolicyChange("deadlines.12.5.hours", None, 2.0),
         PolicyChange("severities_by_abuse_type.PRF.nudity", None, 7.0),
+        PolicyChange("moderator_ids.ann", None, '["u-1","u-2"]'),
     ]

@@ -48,6 +48,9 @@ def test_the_default_policy_has_the_numbers_of_the_design() -> None:
     assert policy.exposure == ExposureRules(0.7, 0.3, 6, 30, 48, {"MSG": 24, "PRF": 120})
     assert policy.reporters == ReporterRules(90, 30, 3, 0.3, 10)
     assert policy.draws.deadline_share == policy.draws.blind_share == 0.05
+    leases = policy.leases
+    assert (leases.minutes_after_release, leases.severe_from, leases.most_severe_in_a_row) == (10, 12, 0)
+    assert policy.moderator_ids == {}
     assert policy.label == "default@1"
 
 
@@ -70,6 +73,11 @@ def test_reasons_may_be_any_words() -> None:
 def test_severities_may_differ_by_abuse_type() -> None:
     policy = parse(TEXT + "[severities_by_abuse_type.PRF]\nnudity = 4\n")
     assert policy.severity_of("nudity", "PRF") == 4
+
+
+def test_a_moderator_may_have_ids_in_the_application() -> None:
+    policy = parse(TEXT + '[moderator_ids]\nann = ["u-17", "u-18"]\n"Bo B." = []\n')
+    assert policy.moderator_ids == {"ann": ("u-17", "u-18"), "Bo B.": ()}
 
 
 @pytest.mark.parametrize(
@@ -150,6 +158,11 @@ def test_severities_may_differ_by_abuse_type() -> None:
             'name is "a@2". Use 1 to 64 lower case letters, digits, dots, dashes',
         ),
         ('name = "default"', 'name = "default"\nversion = 2', "version is given by the store. Remove it."),
+        (
+            "most_severe_in_a_row = 0",
+            "most_severe_in_a_row = 2.5",
+            "leases.most_severe_in_a_row is 2.5; expected a whole number from 0 to 1,000. Change it.",
+        ),
         ("[draws]", "[dorws]", "draws is missing; expected a table. Add it."),
         ("[severities]", "[[severities]]", "severities is [{"),
         (
@@ -188,6 +201,21 @@ def test_a_severity_by_abuse_type_needs_its_reason() -> None:
     error = refuse(TEXT + "[severities_by_abuse_type.PRF]\nfraud = 4\n")
     assert [problem.path for problem in error.fields] == ["severities_by_abuse_type.PRF.fraud"]
     assert "is no reason of [severities]. Add it there, or remove it here." in error.detail
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('ann = "u-17"', 'moderator_ids.ann is "u-17"; expected an array of texts. Change it.'),
+        ("ann = [17]", "moderator_ids.ann[0] is 17; expected a text. Change it."),
+        ('ann = ["a", ""]', 'moderator_ids.ann[1] is "", no id. Use 1 to 128 characters without control'),
+        ('"" = ["a"]', 'moderator_ids."" has a name that can\'t be used. Use 1 to 128 characters without'),
+        ("ann = [" + '"a",\n' * 201 + "]", "moderator_ids.ann has 201 entries; expected at most 200. Remove"),
+        ("\n".join(f"m{n} = []" for n in range(201)), "moderator_ids has 201 entries; expected at most 200."),
+    ],
+)
+def test_a_moderator_whose_ids_are_none_is_told(line: str, sentence: str) -> None:
+    assert f"night.toml: {sentence}" in refuse(f"{TEXT}[moderator_ids]\n{line}\n").detail
 
 
 def test_every_fault_is_told_at_once() -> None:
