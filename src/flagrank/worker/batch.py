@@ -10,7 +10,7 @@ from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
 from flagrank.triage.lineup import ChallengerPart, Draw, Lineup, interleave, leave_out
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
-from flagrank.triage.priority import prioritise
+from flagrank.triage.priority import prioritise_reports
 from flagrank.triage.report import Report
 from flagrank.triage.stored_reports import StoredReportDecoder
 from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
@@ -119,7 +119,10 @@ class BatchScoring:
         for one, gone, reports in zip(tasks, taken, left, strict=True):
             theirs = challenged.get(one.task.lease.task_id, [])
             scores = interleave(gone, theirs, list(islice(scored, len(reports))))
-            priorities = prioritise(one.reports, scores, self._policy)
+            base_rates = self._find_base_rates(len(theirs), len(reports), gone)
+            priorities = prioritise_reports(
+                one.reports, scores, base_rates, self._champion.schema, self._policy
+            )
             completions.append(
                 Completion(
                     one.task.lease, self._champion.model, scores, priorities, self._describe_part(gone)
@@ -129,6 +132,11 @@ class BatchScoring:
         if self.lineup.listen is not None:
             self.lineup.listen(every, ours, self._champion.schema)
         return completions
+
+    def _find_base_rates(self, n_theirs: int, n_ours: int, taken: list[int]) -> list[float]:
+        ours = [self._champion.base_rate] * n_ours
+        theirs = [self._challenger.scorer.base_rate] * n_theirs if self._challenger else []
+        return interleave(taken, theirs, ours)
 
     def _describe_part(self, taken: list[int]) -> ChallengerPart | None:
         if self._challenger is None or not taken:
