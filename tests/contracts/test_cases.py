@@ -163,7 +163,7 @@ def test_pages_show_each_case_once_while_others_decide(store: CaseStore) -> None
     cases = store.open(100)
     seen: list[str] = []
     cursor = None
-    decided = set()
+    decided: set[str] = set()
     while True:
         page = store.reading.list_cases(QueueQuery(limit=10, cursor=cursor))
         seen += ids(page.cases)

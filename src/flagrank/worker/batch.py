@@ -1,7 +1,7 @@
 """A claimed batch: one call of each model for all of its tasks, and for each task alone where that fails."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice, repeat
+from itertools import islice
 
 import msgspec
 
@@ -11,7 +11,7 @@ from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
 from flagrank.triage.lineup import ChallengerPart, Draw, Lineup, interleave, leave_out
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
-from flagrank.triage.priority import prioritise
+from flagrank.triage.priority import prioritise_reports
 from flagrank.triage.report import Report
 from flagrank.triage.review import Arrival
 from flagrank.triage.stored_reports import StoredReportDecoder
@@ -121,7 +121,11 @@ class BatchScoring:
         for one, gone, reports in zip(tasks, taken, left, strict=True):
             theirs = challenged.get(one.task.lease.task_id, [])
             scores = interleave(gone, theirs, list(islice(scored, len(reports))))
-            priorities = prioritise(one.reports, scores, self._policy)
+            scorers = self._name_scorers(len(scores), gone)
+            base_rates = [scorer.base_rate for scorer in scorers]
+            priorities = prioritise_reports(
+                one.reports, scores, base_rates, self._champion.schema, self._policy
+            )
             completions.append(
                 Completion(
                     one.task.lease,
@@ -129,7 +133,7 @@ class BatchScoring:
                     scores,
                     priorities,
                     self._describe_part(gone),
-                    self._list_arrivals(one.task, scores, gone) if one.task.enqueue else (),
+                    _list_arrivals(one.task, scores, scorers) if one.task.enqueue else (),
                 )
             )
         self._metrics.challenger_reports.add(amount=sum(map(len, taken)))
@@ -137,15 +141,11 @@ class BatchScoring:
             self.lineup.listen(every, ours, self._champion.schema)
         return completions
 
-    def _list_arrivals(self, task: ClaimedTask, scores: list[float], taken: list[int]) -> list[Arrival]:
-        ours = repeat(self._champion, len(scores) - len(taken))
+    def _name_scorers(self, count: int, taken: list[int]) -> list[BatchScorer]:
+        """Who scored each of a task's reports."""
+        ours = [self._champion] * (count - len(taken))
         theirs = [self._challenger.scorer] * len(taken) if self._challenger else []
-        scorers = interleave(taken, theirs, list(ours))
-        scored = [
-            Scored(score, scorer.model, scorer.base_rate)
-            for score, scorer in zip(scores, scorers, strict=True)
-        ]
-        return read_arrivals(task.reports, task.submitted_at, scored)
+        return interleave(taken, theirs, ours)
 
     def _describe_part(self, taken: list[int]) -> ChallengerPart | None:
         if self._challenger is None or not taken:
@@ -160,6 +160,15 @@ class BatchScoring:
         detail = f"Attempt {task.attempts} failed. {reason.detail} {advice}"
         error = TaskError(reason.code, reason.title, detail)
         return Failure(task.lease, error, None if is_last else retry_delay(failed_attempts), is_death)
+
+
+def _list_arrivals(
+    task: ClaimedTask, scores: Sequence[float], scorers: Sequence[BatchScorer]
+) -> list[Arrival]:
+    scored = [
+        Scored(score, scorer.model, scorer.base_rate) for score, scorer in zip(scores, scorers, strict=True)
+    ]
+    return read_arrivals(task.reports, task.submitted_at, scored)
 
 
 def _describe_mismatch(error: InvalidReports) -> TaskError:
