@@ -16,13 +16,16 @@ from flagrank.service.shared_counts import ROUTES, open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
 from flagrank.settings import Settings, load_default_policy
+from flagrank.storage.case_ranking import StoredCaseRanking
 from flagrank.storage.engine import Database
+from flagrank.storage.outcomes import StoredOutcomes
+from flagrank.storage.reporter_groups import StoredReporterGroups
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_retention import StoredTaskRetention
 from flagrank.storage.wake_ups import choose_wake_ups
 from flagrank.telemetry import Metrics, configure_logs
 from flagrank.triage.task import ClaimLimit
-from flagrank.worker import Worker, WorkRules
+from flagrank.worker import Ranker, Worker, WorkRules
 
 LOOK_SECONDS = 0.1
 
@@ -104,7 +107,13 @@ def run_worker(
 
     `when_started` is called once it looks for tasks.
     """
-    with choose_wake_ups(database) as wake_ups:
+    ranker = Ranker(
+        StoredCaseRanking(database),
+        StoredOutcomes(database),
+        StoredReporterGroups(database),
+        load_default_policy,
+    )
+    with choose_wake_ups(database) as wake_ups, ranker:
         worker = Worker(
             StoredTaskClaims(database, load_default_policy),
             StoredTaskRetention(database),
