@@ -53,11 +53,10 @@ def _write_groups(connection: Connection, found: dict[str, str], now: datetime, 
     known = {row.reporter_id: row for row in connection.execute(select(reporter_group))}
     gone = {name for name, row in known.items() if name not in found and row.found_at < since}
     changed = {name for name, group in found.items() if name not in known or known[name].name != group}
-    rewritten: dict[str, Any] = {"reporters": [*gone, *found]}
-    if rewritten["reporters"]:
-        connection.execute(
-            delete(reporter_group).where(Among(reporter_group.c.reporter_id, "reporters")), rewritten
-        )
+    rewritten = [*gone, *found]
+    if rewritten:
+        outdated = delete(reporter_group).where(Among(reporter_group.c.reporter_id, "reporters"))
+        connection.execute(outdated, {"reporters": rewritten})
     if found:
         rows = [{"reporter_id": name, "name": group, "found_at": now} for name, group in found.items()]
         insert_rows(connection, reporter_group, rows)
