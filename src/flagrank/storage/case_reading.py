@@ -18,6 +18,7 @@ from flagrank.storage.case_tables import (
 )
 from flagrank.storage.dialect import read_clock
 from flagrank.storage.engine import Database
+from flagrank.triage.case import Evidence
 from flagrank.triage.identifiers import parse_identifier
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.review import (
@@ -26,6 +27,7 @@ from flagrank.triage.review import (
     LeaseDraw,
     PastDecision,
     PastLease,
+    QueueCase,
     QueueCursor,
     QueuePage,
     QueueQuery,
@@ -71,6 +73,14 @@ class StoredQueueReading:
         found = select(review_case.c.case_id).where(IS_OPEN).limit(most).subquery()
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(found)) or 0
+
+    def list_evidence(self, limit: int) -> list[tuple[QueueCase, Evidence]]:
+        """See the port."""
+        with self._database.read() as connection:
+            now = read_clock(connection)
+            page = select_cases(QueueQuery(limit=limit), now).add_columns(review_case.c.evidence)
+            rows = connection.execute(page.limit(limit))
+            return [(read_case_row(row, now), decode_evidence(row.evidence)) for row in rows]
 
     def read_case(self, case_id: str) -> CaseDetail | None:
         """See the port."""
