@@ -142,8 +142,8 @@ _WORDS = {
     "list_cases": (
         "List the cases that wait, most urgent first",
         (
-            "Walking by `cursor` shows every case that stays open and unchanged exactly once, whatever others "
-            "decide meanwhile."
+            "Walking by `cursor` shows every case that stays open and unchanged exactly once, whatever "
+            "others decide meanwhile."
         ),
     ),
     "lease_cases": (
@@ -165,8 +165,8 @@ _WORDS = {
     "decide_case": (
         "Decide a case",
         (
-            "One that is theirs, or nobody's. The same decision again changes nothing. An escalated case is not "
-            "leased any more, and anyone may decide it."
+            "One that is theirs, or nobody's. The same decision again changes nothing. An escalated case is "
+            "not leased any more, and anyone may decide it."
         ),
     ),
     "reopen_case": (
@@ -189,6 +189,27 @@ def describe_review_paths(
     full = TooManyLeases(
         "ann holds 1,000 cases, as many as may be at once. Decide or release some, then ask again."
     )
+    many = {"429": describe("As many leases stand as may; `Retry-After` says when to ask again.", full)}
+    page = {"cases": [_CASE_EXAMPLE], "next": None}
+    theirs = {"200": _answer("Those that were theirs.", TheirCases, {"case_ids": [_CASE_ID]})}
+    leased = {"200": _answer("The cases.", LeasedCases, {"cases": [_LEASED_EXAMPLE]})}
+    asked = _body(LeaseWish, {"moderator": "ann", "limit": 10, "lease_seconds": 600})
+    held = _body(HeldCases, _HELD | {"lease_seconds": 600})
+    listed = looking | {"200": _answer("A page.", ShownQueue, page)}
+    return {
+        "/queue": {"get": _operation("list_cases", listed, _FILTERS)},
+        "/queue/lease": {"post": _operation("lease_cases", sending | many | leased, body=asked)},
+        "/queue/heartbeat": {"post": _operation("hold_cases", sending | theirs, body=held)},
+        "/queue/release": {
+            "post": _operation("release_cases", sending | theirs, body=_body(HeldCases, _HELD))
+        },
+        **_describe_case_paths(looking, sending, describe),
+    }
+
+
+def _describe_case_paths(
+    looking: dict[str, JsonSchema], sending: dict[str, JsonSchema], describe: DescribeProblem
+) -> dict[str, JsonSchema]:
     no_case = {"404": describe("No case has this id.", CaseNotFound(NO_CASE))}
     own = OwnCause("The case is about ann. Leave it to another moderator.")
     held = CaseConflict("bob holds the case. Leave it to them, or decide it when their lease is over.")
@@ -200,49 +221,18 @@ def describe_review_paths(
             "409": describe("The case as it stands does not allow it.", held),
         }
     )
-    theirs = {"200": _answer("Those that were theirs.", TheirCases, {"case_ids": [_CASE_ID]})}
-    page = {"cases": [_CASE_EXAMPLE], "next": None}
-    leased = _answer("The cases.", LeasedCases, {"cases": [_LEASED_EXAMPLE]})
-    many = {"429": describe("As many leases stand as may; `Retry-After` says when to ask again.", full)}
-    lease_body = _body(LeaseWish, {"moderator": "ann", "limit": 10, "lease_seconds": 600})
+    shown = looking | no_case | {"200": _answer("The case.", CaseView, _VIEW_EXAMPLE)}
+    decided = changing | {"200": _answer("The case.", ShownCase, _DECIDED_EXAMPLE)}
+    opened = changing | {"200": _answer("The case.", ShownCase, _CASE_EXAMPLE)}
     decision = {"moderator": "ann", "decision": "actioned", "reason": "asks for money"}
+    reopening = {"moderator": "ann", "reason": "the appeal is right"}
     return {
-        "/queue": {
-            "get": _operation("list_cases", looking | {"200": _answer("A page.", ShownQueue, page)}, _FILTERS)
-        },
-        "/queue/lease": {
-            "post": _operation("lease_cases", sending | many | {"200": leased}, body=lease_body)
-        },
-        "/queue/heartbeat": {
-            "post": _operation(
-                "hold_cases", sending | theirs, body=_body(HeldCases, _HELD | {"lease_seconds": 600})
-            )
-        },
-        "/queue/release": {
-            "post": _operation("release_cases", sending | theirs, body=_body(HeldCases, _HELD))
-        },
-        "/case/{case_id}": {
-            "get": _operation(
-                "read_case",
-                looking | no_case | {"200": _answer("The case.", CaseView, _VIEW_EXAMPLE)},
-                [_CASE],
-            )
-        },
+        "/case/{case_id}": {"get": _operation("read_case", shown, [_CASE])},
         "/case/{case_id}/decision": {
-            "post": _operation(
-                "decide_case",
-                changing | {"200": _answer("The case.", ShownCase, _DECIDED_EXAMPLE)},
-                [_CASE],
-                body=_body(DecisionWish, decision),
-            )
+            "post": _operation("decide_case", decided, [_CASE], body=_body(DecisionWish, decision))
         },
         "/case/{case_id}/reopen": {
-            "post": _operation(
-                "reopen_case",
-                changing | {"200": _answer("The case.", ShownCase, _CASE_EXAMPLE)},
-                [_CASE],
-                body=_body(ReopenWish, {"moderator": "ann", "reason": "the appeal is right"}),
-            )
+            "post": _operation("reopen_case", opened, [_CASE], body=_body(ReopenWish, reopening))
         },
     }
 
