@@ -13,7 +13,7 @@ MOST_GROUNDS = 64  # of a case; a default policy and schema have 20
 
 # Multiples of it add up without rounding up to sums of eight million, so that the order of reports and what
 # was subtracted since leave no trace in a sum.
-_GRID = 2.0**30
+SUM_GRID = 2.0**30
 
 
 class Voice(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ def to_log_odds(chance: float) -> float:
 
 def round_for_sums(value: float) -> float:
     """The nearest number whose sums are exact; 5e-10 away at most."""
-    return round(value * _GRID) / _GRID
+    return round(value * SUM_GRID) / SUM_GRID
 
 
 def add_report(evidence: Evidence | None, report: CaseReport, before: Voice | None) -> Evidence:
