@@ -56,7 +56,7 @@ def _turn(by_one: Mapping[str, list[tuple[datetime, str]]]) -> _Reports:
     return dict(by_other)
 
 
-def _keep_company(by_target: _Reports, least: int, within: timedelta) -> _Reports:
+def _keep_company(by_target: _Reports, least: float, within: timedelta) -> _Reports:
     """Leave out, again and again, who was not alone on fewer targets than it takes: nearly everybody."""
     while True:
         shared: Counter[str] = Counter()

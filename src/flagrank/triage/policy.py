@@ -52,7 +52,7 @@ class PoolCoefficients(msgspec.Struct, frozen=True):
 
 
 class ReporterRules(msgspec.Struct, frozen=True):
-    """How decided cases become a reporter's record, and who is in step; `triage.reporter_record`, `in_step`."""
+    """How decided cases become a record, `triage.reporter_record`, and who is in step, `triage.in_step`."""
 
     window_days: Days
     half_life_days: Days
