@@ -124,9 +124,11 @@ class _Flow:
 class CaseIntake:
     """Takes reports in, for one worker: the ids that it gives to new cases rise."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(
+        self, chance: random.Random | None = None, identifiers: IdentifierSource | None = None
+    ) -> None:
         self._chance = chance or random.SystemRandom()
-        self._identifiers = IdentifierSource()
+        self._identifiers = identifiers or IdentifierSource()
         self._flow = _Flow()
 
     def take_in(self, transaction: Transaction, arrivals: Sequence[Arrival], policy: Policy) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, literal, select, tuple_
 
 from flagrank.storage.case_rows import CASE_COLUMNS, STATES, decode_evidence, read_case_row
 from flagrank.storage.case_tables import (
@@ -73,6 +73,11 @@ class StoredQueueReading:
         found = select(review_case.c.case_id).where(IS_OPEN).limit(most).subquery()
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(found)) or 0
+
+    def has_cases(self) -> bool:
+        """Whether there ever was a case."""
+        with self._database.read() as connection:
+            return bool(connection.scalar(select(exists(select(review_case.c.case_id)))))
 
     def list_evidence(self, limit: int) -> list[tuple[QueueCase, Evidence]]:
         """See the port."""
