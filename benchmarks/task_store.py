@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from flagrank.settings import load_default_policy
 from flagrank.storage.engine import Database, open_database
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.storage.task_intake import StoredTaskIntake
@@ -32,7 +33,7 @@ def opened_store(url: str) -> Iterator[Store]:
     """The ports on a database whose tables exist."""
     database: Database = open_database(url)
     try:
-        yield Store(StoredTaskIntake(database), StoredTaskClaims(database), StoredTaskReading(database))
+        yield Store(StoredTaskIntake(database), StoredTaskClaims(database, load_default_policy), StoredTaskReading(database))
     finally:
         database.close()
 

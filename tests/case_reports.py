@@ -23,10 +23,11 @@ def make_report(
     reason: str | None = None,
     abuse_type: str | None = None,
     exposure: float | None = None,
+    base_rate: float = BASE_RATE,
 ) -> CaseReport:
     """A report received at `minutes` and made then, or at `made`."""
     return CaseReport(
-        voice=make_voice(score, BASE_RATE, record),
+        voice=make_voice(score, base_rate, record),
         received_at=at(minutes),
         made_at=at(minutes if made is None else made),
         reporter=reporter,

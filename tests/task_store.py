@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from flagrank.settings import load_default_policy
 from flagrank.storage.engine import Database
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_claims import StoredTaskClaims
@@ -44,7 +45,7 @@ class TaskStore:
         self.intake = StoredTaskIntake(database)
         self.reading = StoredTaskReading(database)
         self.changes = StoredTaskChanges(database)
-        self.claims = StoredTaskClaims(database, full_scan_seconds=0)
+        self.claims = StoredTaskClaims(database, load_default_policy, full_scan_seconds=0)
         self.retention = StoredTaskRetention(database)
 
     def submit(

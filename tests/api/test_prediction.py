@@ -2,10 +2,17 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flagrank.scoring.package import read_package
+from flagrank.settings import load_default_policy
+from flagrank.triage.case import gather_evidence
+from flagrank.triage.priority import assess_case
 from tests.api.running_server import REPORT, RunningServer
+from tests.case_reports import make_report
 
 CONTEXT = {
     "report_id": "r-1",
@@ -57,12 +64,17 @@ def test_ties_keep_the_order_sent(server: RunningServer) -> None:
     assert server.predict([REPORT] * 50).document["ranking"] == list(range(50))
 
 
-def test_a_priority_is_score_times_severity_times_reach(server: RunningServer) -> None:
-    reports = [REPORT, REPORT | {"reason": "minor_safety"}, REPORT | {"reason": "spam", "exposure": 999}]
-    prediction = server.predict(reports).document
+def test_a_priority_is_that_of_a_case_of_the_report_alone(server: RunningServer, package: Path) -> None:
+    told: list[dict[str, Any]] = [{}, {"reason": "minor_safety"}, {"reason": "spam", "exposure": 999}]
+    prediction = server.predict([REPORT | one for one in told]).document
     score = prediction["scores"][0]
     assert prediction["scores"] == [score] * 3
-    assert prediction["priorities"] == pytest.approx([score * 2, score * 25, score * 1_000**0.7])
+    base_rate = read_package(package).manifest.training.base_rate
+    cases = [
+        gather_evidence([make_report(score, base_rate=base_rate, abuse_type=REPORT["abuse_type"], **one)])
+        for one in told
+    ]
+    assert prediction["priorities"] == [assess_case(case, load_default_policy()).priority for case in cases]
 
 
 def test_a_score_does_not_depend_on_the_batch_or_on_other_requests(server: RunningServer) -> None:

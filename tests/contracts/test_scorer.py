@@ -29,7 +29,7 @@ MakeScorer = Callable[[bytes], AbstractAsyncContextManager[Scorer]]
 async def coalescing(model: bytes) -> AsyncIterator[Scorer]:
     session = ModelSession(model, SCHEMA.names)
     with ThreadPoolExecutor(1) as executor:
-        yield CoalescingScorer(SessionScorer(IDENTITY, SCHEMA, session), executor)
+        yield CoalescingScorer(SessionScorer(IDENTITY, SCHEMA, session, base_rate=0.1), executor)
 
 
 @pytest.fixture(params=[coalescing])

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flagrank.settings import load_default_policy
 from flagrank.storage.engine import Database
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.triage.task import ClaimedTask, ClaimLimit, Failure, Lease, TaskPriority, TaskStatus
@@ -312,7 +313,7 @@ def test_an_idle_worker_knows_how_long_it_may_sleep(store: TaskStore) -> None:
 
 def test_a_worker_that_looks_behind_now_and_then_finds_what_was_given_back(database: Database) -> None:
     store = TaskStore(database)
-    worker = StoredTaskClaims(database, full_scan_seconds=2)
+    worker = StoredTaskClaims(database, load_default_policy, full_scan_seconds=2)
     (early,) = store.submit()
     (held,) = worker.claim(ANY, HOUR)
     time.sleep(2.1)  # the next claims start behind the first task
@@ -326,7 +327,7 @@ def test_a_worker_that_looks_behind_now_and_then_finds_what_was_given_back(datab
 
 def test_a_worker_that_claims_in_parts_misses_nothing(database: Database) -> None:
     store = TaskStore(database)
-    worker = StoredTaskClaims(database)
+    worker = StoredTaskClaims(database, load_default_policy)
     made = [
         task_id
         for priority in (TaskPriority.LOW, TaskPriority.HIGH, TaskPriority.NORMAL)

@@ -132,7 +132,12 @@ class DemoScorer:
 
     def __init__(self, work: Work) -> None:
         package = read_package(DEMO_MODEL)
-        self._scorer = SessionScorer(work.model, package.manifest.schema, open_session(package))
+        self._scorer = SessionScorer(
+            work.model,
+            package.manifest.schema,
+            open_session(package),
+            base_rate=package.manifest.training.base_rate,
+        )
         self._seconds = work.scoring_seconds
 
     @property
@@ -142,6 +147,10 @@ class DemoScorer:
     @property
     def schema(self) -> FeatureSchema:
         return self._scorer.schema
+
+    @property
+    def base_rate(self) -> float:
+        return self._scorer.base_rate
 
     def score(self, reports: list[Report]) -> list[float]:
         if any(report.report_id == POISON for report in reports):
@@ -187,7 +196,7 @@ def work(url: str, rules: Work) -> None:
     lineup = Lineup[BatchScorer](DemoScorer(rules))
     with choose_wake_ups(database) as wake_ups:
         worker = Worker(
-            DyingClaims(StoredTaskClaims(database), Steps(rules.dies_at)),
+            DyingClaims(StoredTaskClaims(database, load_default_policy), Steps(rules.dies_at)),
             StoredTaskRetention(database),
             wake_ups,
             lambda: lineup,

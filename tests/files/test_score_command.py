@@ -14,8 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from flagrank.scoring.package import read_package
 from flagrank.settings import load_default_policy
-from flagrank.triage.priority import compute_priority
+from flagrank.triage.case import gather_evidence
+from flagrank.triage.priority import assess_case
+from tests.case_reports import make_report
 from tests.packages import write_small_package
 
 DEFAULT_POLICY = load_default_policy()
@@ -148,10 +151,20 @@ def test_reason_and_exposure_count_where_the_file_has_them(folder: Path, tmp_pat
     assert score(folder, tmp_path / "in.csv", tmp_path / "out.csv").returncode == 0
     rows = read_rows(tmp_path / "out.csv")
     assert len({row["score"] for row in rows}) == 1
-    chance = float(rows[0]["score"])
-    expected = [(2, 0), (12, 0), (2, 99), (1, 1_000)]
+    score_of_all = float(rows[0]["score"])
+    base_rate = read_package(folder / "package").manifest.training.base_rate
+    told: list[dict[str, Any]] = [
+        {},
+        {"reason": "threat"},
+        {"exposure": 99.0},
+        {"reason": "spam", "exposure": 1e3},
+    ]
+    cases = [
+        gather_evidence([make_report(score_of_all, base_rate=base_rate, abuse_type="MSG", **one)])
+        for one in told
+    ]
     assert [float(row["priority"]) for row in rows] == [
-        compute_priority(chance, severity, exposure, DEFAULT_POLICY) for severity, exposure in expected
+        assess_case(case, DEFAULT_POLICY).priority for case in cases
     ]
 
 

@@ -156,9 +156,9 @@ def test_another_report_never_lowers_the_severity_nor_puts_off_the_deadline(
     assert after.deadline_at <= before.deadline_at
 
 
-@given(st.lists(st.tuples(scores, reasons, abuse_types, exposures), max_size=10), base_rates, policies())
+@given(st.lists(st.tuples(scores, reasons, abuse_types, exposures, base_rates), max_size=10), policies())
 def test_a_report_alone_has_the_priority_of_its_case_to_the_bit(
-    told: list[tuple[float, str | None, str | None, float | None]], base_rate: float, policy: Policy
+    told: list[tuple[float, str | None, str | None, float | None, float]], policy: Policy
 ) -> None:
     cases = [
         CaseReport(
@@ -169,10 +169,10 @@ def test_a_report_alone_has_the_priority_of_its_case_to_the_bit(
             abuse_type=abuse_type,
             exposure=exposure,
         )
-        for score, reason, abuse_type, exposure in told
+        for score, reason, abuse_type, exposure, base_rate in told
     ]
-    columns = [[one[column] for one in told] for column in range(4)]
-    assert prioritise_alone(*columns, base_rate=base_rate, policy=policy) == [  # type: ignore[arg-type]
+    *columns, rates = ([one[column] for one in told] for column in range(5))
+    assert prioritise_alone(*columns, base_rates=rates, policy=policy) == [  # type: ignore[arg-type]
         assess_case(gather_evidence([case]), policy).priority for case in cases
     ]
 

@@ -10,14 +10,16 @@ from msgspec.structs import replace
 
 from flagrank.settings import load_default_policy
 from flagrank.triage.feature_schema import Feature, FeatureSchema
-from flagrank.triage.priority import compute_priority, prioritise, rank
+from flagrank.triage.priority import compute_priority, prioritise_reports, rank
 from flagrank.triage.report import Report, report_type
 
 DEFAULT_POLICY = load_default_policy()
 
-REPORT = report_type(FeatureSchema((Feature("a", "number", optional=True),)))
+SCHEMA = FeatureSchema((Feature("a", "number", optional=True),))
+REPORT = report_type(SCHEMA)
 
 scores = st.floats(0, 1, exclude_min=True, exclude_max=True)
+base_rates = st.floats(0, 1)
 exposures = st.floats(0, 1e9)
 reasons = st.sampled_from(sorted(DEFAULT_POLICY.severities))
 priorities = st.lists(st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1e12)), max_size=40)
@@ -78,6 +80,7 @@ def test_priority_is_finite_and_positive_under_any_power(score: float, exposure:
 )
 def test_a_report_has_the_priority_it_has_alone(reports: list[Report], data: st.DataObject) -> None:
     given_scores = [data.draw(scores) for _ in reports]
-    together = prioritise(reports, given_scores, DEFAULT_POLICY)
-    for report, score, priority in zip(reports, given_scores, together, strict=True):
-        assert prioritise([report], [score], DEFAULT_POLICY) == [priority]
+    rates = [data.draw(base_rates) for _ in reports]
+    together = prioritise_reports(reports, given_scores, rates, SCHEMA, DEFAULT_POLICY)
+    for report, score, rate, priority in zip(reports, given_scores, rates, together, strict=True):
+        assert prioritise_reports([report], [score], [rate], SCHEMA, DEFAULT_POLICY) == [priority]

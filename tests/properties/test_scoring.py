@@ -86,7 +86,9 @@ def test_a_score_does_not_depend_on_concurrent_requests(schedule: list[tuple[int
 
     async def serve() -> list[list[float] | BaseException]:
         with ThreadPoolExecutor(1) as executor:
-            scorer = CoalescingScorer(SessionScorer(package.identity, schema, session), executor)
+            scorer = CoalescingScorer(
+                SessionScorer(package.identity, schema, session, base_rate=0.1), executor
+            )
             tasks = [
                 asyncio.create_task(send(scorer, turns, request))
                 for (turns, _, _), request in zip(schedule, requests, strict=True)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from flagrank.settings import load_default_policy
 from flagrank.storage.engine import Database, open_database
 from flagrank.storage.task_claims import StoredTaskClaims
 from flagrank.triage.task import ClaimedTask, ClaimLimit
@@ -36,7 +37,9 @@ def store() -> Iterator[TaskStore]:
             connection.execute("SELECT count(*) FROM task")
             database = open_database(url)
             store = TaskStore(database)
-            store.claims = StoredTaskClaims(database, full_scan_seconds=HOUR)  # the first looks everywhere
+            store.claims = StoredTaskClaims(
+                database, load_default_policy, full_scan_seconds=HOUR
+            )  # the first looks everywhere
             for _ in range(GROUPS):
                 pass_group(store)
             with database.write() as (ours, _):
@@ -80,7 +83,7 @@ def claim_few(store: TaskStore) -> list[ClaimedTask]:
 
 
 def test_looking_everywhere_reads_all_that_died(store: TaskStore) -> None:
-    everywhere = StoredTaskClaims(store.database)
+    everywhere = StoredTaskClaims(store.database, load_default_policy)
     assert count_pages(store.database, lambda: everywhere.claim(FEW, HOUR)) > MANY_PAGES
 
 

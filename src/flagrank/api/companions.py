@@ -83,6 +83,14 @@ class Companions:
                 explainers[index] = self._challenge.explainer
         return explainers
 
+    def find_base_rates(self, count: int, part: ChallengerPart | UnsetType) -> list[float]:
+        """The base rate of the model that scored each of `count` reports."""
+        base_rates = [self._champion.base_rate] * count
+        if self._challenge is not None and part is not UNSET:
+            for index in part.reports:
+                base_rates[index] = self._challenge.scorer.base_rate
+        return base_rates
+
     def _tell_shadow(self, reports: Sequence[Report], scores: Sequence[float]) -> None:
         if self._listen is not None:
             self._listen(reports, scores, self._schema)

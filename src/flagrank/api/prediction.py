@@ -5,9 +5,10 @@ nothing is stored.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
+from itertools import repeat
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,9 +26,8 @@ from flagrank.api.request_body import BodyReader, ClientGone, unless_gone
 from flagrank.api.serving import FindServing, Serving
 from flagrank.triage.explanation import Explanation
 from flagrank.triage.lineup import ChallengerPart
-from flagrank.triage.policy import Policy
 from flagrank.triage.ports import Explainer, ModelIdentity
-from flagrank.triage.priority import prioritise, rank
+from flagrank.triage.priority import prioritise_reports, rank
 from flagrank.triage.report import Report
 
 LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
@@ -55,13 +55,11 @@ class PredictionRoute:
     def __init__(
         self,
         find_serving: FindServing,
-        policy: Policy,
         reader: BodyReader,
         executor: Executor,
         explaining: Executor,
     ) -> None:
         self._find_serving = find_serving
-        self._policy = policy
         self._reader = reader
         self._executor = executor
         self._explaining = explaining
@@ -91,19 +89,16 @@ class PredictionRoute:
         is_explained = bool(scope["query_string"]) and read_explain(scope)
         body = await self._reader.read(scope, receive)
         received_at = datetime.now(UTC)
-        scorer = serving.scorer
         if is_explained:
             work = self._predict_explained(serving, body, received_at)
             return await unless_gone(work, receive)
         if len(body) <= LOOP_BYTES:
             reports = serving.decoder.decode(body, received_at)
-            if serving.companions is None:
-                return self._compose(scorer.model, reports, await scorer.score(reports))
-            return self._compose(scorer.model, reports, *await serving.companions.score(reports))
+            return self._compose(serving, reports, *await _score(serving, reports))
         run = asyncio.get_running_loop().run_in_executor
         reports = await run(self._executor, serving.decoder.decode, body, received_at)
         scores, part = await _score(serving, reports)
-        return await run(self._executor, self._compose, scorer.model, reports, scores, part)
+        return await run(self._executor, self._compose, serving, reports, scores, part)
 
     async def _predict_explained(self, serving: Serving, body: bytes, received_at: datetime) -> bytes:
         run = asyncio.get_running_loop().run_in_executor
@@ -122,28 +117,33 @@ class PredictionRoute:
             ]
         finally:
             self._n_explained -= 1
-        model = serving.scorer.model
-        return await run(self._executor, self._compose, model, reports, scores, part, explanations)
+        return await run(self._executor, self._compose, serving, reports, scores, part, explanations)
 
     def _compose(
         self,
-        model: ModelIdentity,
-        reports: Sequence[Report],
+        serving: Serving,
+        reports: list[Report],
         scores: list[float],
-        part: ChallengerPart | UnsetType = UNSET,
+        part: ChallengerPart | UnsetType,
         explanations: list[Explanation] | UnsetType = UNSET,
     ) -> bytes:
-        priorities = prioritise(reports, scores, self._policy)
-        label = self._policy.label
-        return self._encode(
-            Prediction(model, scores, priorities, rank(priorities), label, part, explanations)
-        )
+        policy = serving.policy
+        base_rates = _find_base_rates(serving, len(reports), part)
+        priorities = prioritise_reports(reports, scores, base_rates, serving.schema, policy)
+        model, ranking = serving.scorer.model, rank(priorities)
+        return self._encode(Prediction(model, scores, priorities, ranking, policy.label, part, explanations))
 
 
 async def _score(serving: Serving, reports: list[Report]) -> tuple[list[float], ChallengerPart | UnsetType]:
     if serving.companions is None:
         return await serving.scorer.score(reports), UNSET
     return await serving.companions.score(reports)
+
+
+def _find_base_rates(serving: Serving, count: int, part: ChallengerPart | UnsetType) -> Iterable[float]:
+    if serving.companions is None:
+        return repeat(serving.scorer.base_rate, count)
+    return serving.companions.find_base_rates(count, part)
 
 
 def _find_explainers(

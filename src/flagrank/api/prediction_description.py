@@ -46,7 +46,7 @@ _EXPLAIN: JsonSchema = {
 _EXAMPLE: dict[str, Any] = {
     "model": {"name": "report-priority", "version": "3"},
     "scores": [0.0127, 0.8312],
-    "priorities": [0.0254, 45.71],
+    "priorities": [0.1753, 39.27],
     "ranking": [1, 0],
     "policy": "default@1",
 }
@@ -117,7 +117,8 @@ PREDICTION: JsonSchema = {
         "priorities": {
             "type": "array",
             "items": {"type": "number", "minimum": 0},
-            "description": "expected harm, score x severity x (1 + exposure) ^ 0.7, in the order sent",
+            "description": "expected harm of waiting, in the order sent: of a case that held this report "
+            "alone, from a reporter without a record, under the active policy",
         },
         "ranking": {
             "type": "array",

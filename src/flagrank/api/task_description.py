@@ -41,7 +41,7 @@ _LISTED_EXAMPLE: dict[str, Any] = {
 _SHOWN_EXAMPLE = _LISTED_EXAMPLE | {
     "report_ids": ["r-1001", "r-1002"],
     "scores": [0.0127, 0.8312],
-    "priorities": [0.0254, 45.71],
+    "priorities": [0.1753, 39.27],
 }
 _ACCEPTED_EXAMPLE = {
     "task_id": _TASK_ID,

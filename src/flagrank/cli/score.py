@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from itertools import repeat
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,6 @@ from flagrank.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from flagrank.scoring.package import Package
-    from flagrank.triage.policy import Policy
 
 NOT_IN_NAMES = ',"\\'
 
@@ -84,6 +84,8 @@ def _score_file(
     from flagrank.scoring.columns import ColumnEncoder
     from flagrank.scoring.session import ModelSession
     from flagrank.settings import load_default_policy
+    from flagrank.triage.priority import prioritise_alone
+    from flagrank.triage.report import find_abuse_type
 
     schema = package.manifest.schema
     session = ModelSession(package.model, schema.names)
@@ -91,24 +93,22 @@ def _score_file(
     columns = [feature_column(feature) for feature in schema.feature]
     policy = load_default_policy()
     columns += [reason_column(policy.severities), exposure_column()]
+    place = find_abuse_type(schema)
     rows = 0
     with open_reports(source, columns, taken=names) as reports, open_copy(reports, out, names) as append:
         for batch in reports.batches:
             *features, reasons, exposures = batch.columns
             matrix = encoder.encode_columns(dict(zip(schema.names, features, strict=True)))
             scores = session.score(matrix).tolist()
-            append(batch, [scores, _prioritise(scores, reasons, exposures.tolist(), policy)])
+            priorities = prioritise_alone(
+                scores,
+                reasons,
+                [None] * len(scores) if place is None else features[place],
+                [None if isnan(exposure) else exposure for exposure in exposures.tolist()],
+                base_rates=repeat(package.manifest.training.base_rate, len(scores)),
+                policy=policy,
+            )
+            append(batch, [scores, priorities])
             rows += batch.chunk.rows
             on_progress(rows, round(rows / batch.chunk.share_read))
     return rows
-
-
-def _prioritise(
-    scores: list[float], reasons: list[str | None], exposures: list[float], policy: "Policy"
-) -> list[float]:
-    from flagrank.triage.priority import compute_priority
-
-    return [
-        compute_priority(score, policy.severity_of(reason), 0.0 if isnan(exposure) else exposure, policy)
-        for score, reason, exposure in zip(scores, reasons, exposures, strict=True)
-    ]

@@ -27,6 +27,7 @@ class SessionScorer:
         session: ModelSession,
         read_as: FeatureSchema | None = None,
         *,
+        base_rate: float,
         background: Matrix = NO_BACKGROUND,
         observe: Observe = lambda _rows, _scores: None,
     ) -> None:
@@ -37,6 +38,7 @@ class SessionScorer:
         """
         self.model = model
         self.schema = schema
+        self.base_rate = base_rate
         self._session = session
         self._read_as = read_as or schema
         self._places = [self._read_as.names.index(name) for name in schema.names]
@@ -55,6 +57,7 @@ class SessionScorer:
             self.schema,
             self._session,
             schema,
+            base_rate=self.base_rate,
             background=self._background,
             observe=self._observe,
         )

@@ -22,6 +22,7 @@ class CoalescingScorer:
 
     def __init__(self, scorer: BatchScorer, executor: Executor) -> None:
         self.model = scorer.model
+        self.base_rate = scorer.base_rate
         self._score_now = scorer.score
         self._executor = executor
         self._waiting: list[_Request] = []

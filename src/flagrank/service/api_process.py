@@ -94,7 +94,7 @@ class ApiProcess:
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
         reasons = self._policy.severities
         serving = ChampionServing(
-            self._models.find_lineup, self._schema, reasons, scoring, metrics=self._metrics.models
+            self._models.find_lineup, self._schema, self._policy, scoring, metrics=self._metrics.models
         )
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
@@ -169,7 +169,7 @@ class ApiProcess:
         )
         console = self._make_console(serving, submission, parts, keys)
         return {
-            ("POST", "/prediction"): PredictionRoute(serving.find, self._policy, reader, codec, explaining),
+            ("POST", "/prediction"): PredictionRoute(serving.find, reader, codec, explaining),
             ("POST", "/predict"): JsonRoute(submission.respond),
             ("GET", "/task/{task_id}"): JsonRoute(tasks.show),
             ("GET", "/task"): JsonRoute(tasks.list),

@@ -43,6 +43,7 @@ def load_published(
         identity,
         package.manifest.schema,
         open_session(package),
+        base_rate=package.manifest.training.base_rate,
         background=rows_to_matrix(package.background.rows),
         observe=drift.watch(identity, package.manifest),
     )

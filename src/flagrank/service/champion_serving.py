@@ -1,6 +1,6 @@
 """The models at work as requests are served with them: scorers on the event loop, the schema, its decoder."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from flagrank.api.companions import Challenge, Companions
@@ -12,6 +12,7 @@ from flagrank.telemetry import ModelMetrics, get_logger
 from flagrank.triage.errors import SchemaRefused
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.lineup import Challenger, Draw
+from flagrank.triage.policy import Policy
 from flagrank.triage.report_decoding import ReportDecoder
 
 log = get_logger("model")
@@ -24,7 +25,7 @@ class ChampionServing:
         self,
         find_lineup: Callable[[], LoadedLineup | None],
         schema: FeatureSchema | None,
-        reasons: Collection[str],
+        policy: Policy,
         executor: Executor,
         *,
         metrics: ModelMetrics,
@@ -32,7 +33,7 @@ class ChampionServing:
         """Reports are read by `schema`, else by the champion's own; `executor` scores large batches."""
         self._find_lineup = find_lineup
         self._schema = schema
-        self._reasons = reasons
+        self._policy = policy
         self._executor = executor
         self._metrics = metrics
         self._lineup: LoadedLineup | None = None
@@ -70,7 +71,7 @@ class ChampionServing:
             challenge = self._challenge(lineup.challenger, champion, schema)
         if challenge or lineup.listen:
             companions = Companions(scorer, schema, challenge, lineup.listen, self._metrics)
-        return Serving(scorer, schema, self._find_decoder(schema), reading, companions)
+        return Serving(scorer, schema, self._policy, self._find_decoder(schema), reading, companions)
 
     def _challenge(
         self, challenger: Challenger[SessionScorer], champion: SessionScorer, schema: FeatureSchema
@@ -96,4 +97,4 @@ class ChampionServing:
         """The decoder at work, where it reads by this schema: a new one takes a millisecond."""
         if self._serving is not None and self._serving.schema == schema:
             return self._serving.decoder
-        return ReportDecoder(schema, self._reasons)
+        return ReportDecoder(schema, self._policy.severities)

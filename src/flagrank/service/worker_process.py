@@ -106,7 +106,7 @@ def run_worker(
     """
     with choose_wake_ups(database) as wake_ups:
         worker = Worker(
-            StoredTaskClaims(database),
+            StoredTaskClaims(database, load_default_policy),
             StoredTaskRetention(database),
             wake_ups,
             find_lineup,

@@ -2,11 +2,10 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from flagrank.storage.case_rows import decode_evidence, evidence_values, standing_values
 from flagrank.storage.case_tables import (
@@ -14,12 +13,15 @@ from flagrank.storage.case_tables import (
     IS_UNDECIDED,
     ONE_CASE_A_TARGET,
     CaseState,
+    decision,
     report,
     review_case,
 )
 from flagrank.storage.dialect import Among, insert_new_rows, insert_rows, select_given, update_rows
+from flagrank.storage.engine import Transaction
 from flagrank.triage.case import CaseReport, Evidence, Voice, add_report, is_answered, join_key
-from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.draws import choose_blind_share
+from flagrank.triage.identifiers import IdentifierSource, first_identifier
 from flagrank.triage.policy import Policy
 from flagrank.triage.priority import assess_case
 from flagrank.triage.review import Arrival
@@ -38,18 +40,20 @@ _LOCK_DECIDED = (
 )
 _SELECT_KNOWN = select(report.c.report_id).where(Among(report.c.report_id, "ids"))
 
+_COUNTED = timedelta(days=1)
+_COUNT_EVERY = timedelta(minutes=1)
+_COUNT_ARRIVED = select(func.count()).where(
+    review_case.c.case_id >= bindparam("first", type_=review_case.c.case_id.type)
+)
+_COUNT_DECIDED = select(func.count()).where(
+    decision.c.decided_at >= bindparam("since", type_=decision.c.decided_at.type)
+)
+
 _Pair = tuple[str, str]  # case and reporter
 
 
 class CaseMoved(Exception):
     """A case of these reports came or went while they were taken in."""
-
-
-class IntakeRules(msgspec.Struct, frozen=True):
-    """How reports are taken in: ranked by a policy, each new case in the blind slice with probability `q`."""
-
-    policy: Policy
-    blind_q: float
 
 
 class _Draft:
@@ -77,18 +81,38 @@ class _Draft:
         self.arrivals.append(arrival)
 
 
+class _Flow:
+    """How many cases came in and how many were decided in the last day, counted again each minute."""
+
+    def __init__(self) -> None:
+        self._counted_at: datetime | None = None
+        self._n_arrived = self._n_decided = 0
+
+    def choose_blind_share(self, transaction: Transaction, policy: Policy) -> float:
+        """With which probability a new case is marked."""
+        connection, now = transaction
+        if self._counted_at is None or not timedelta(0) <= now - self._counted_at < _COUNT_EVERY:
+            self._counted_at = now
+            since = {"since": now - _COUNTED, "first": first_identifier(now - _COUNTED)}
+            self._n_arrived = connection.scalar(_COUNT_ARRIVED, since) or 0
+            self._n_decided = connection.scalar(_COUNT_DECIDED, since) or 0
+        return choose_blind_share(policy.draws.blind_share, self._n_arrived, self._n_decided)
+
+
 class CaseIntake:
     """Takes reports in, for one worker: the ids that it gives to new cases rise."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
         self._chance = chance or random.SystemRandom()
         self._identifiers = IdentifierSource()
+        self._flow = _Flow()
 
-    def take_in(self, connection: Connection, arrivals: Sequence[Arrival], rules: IntakeRules) -> None:
+    def take_in(self, transaction: Transaction, arrivals: Sequence[Arrival], policy: Policy) -> None:
         """Join reports into cases and rank these; a report_id that the store has is passed over.
 
         Raises `CaseMoved`, after which nothing of the transaction may be kept.
         """
+        connection = transaction.connection
         keys = sorted({key for one in arrivals if (key := _key_of(one)) is not None})
         open_rows = connection.execute(_LOCK_OPEN, {"keys": keys}).all() if keys else []
         decided_rows = connection.execute(_LOCK_DECIDED, {"keys": keys}).all() if keys else []
@@ -107,7 +131,9 @@ class CaseIntake:
         _recall_voices(connection, placed)
         for draft, arrival in placed:
             draft.add(arrival)
-        self._write(connection, list({draft.case_id: draft for draft, _ in placed}.values()), rules)
+        drafts = list({draft.case_id: draft for draft, _ in placed}.values())
+        blind_q = self._flow.choose_blind_share(transaction, policy)
+        self._write(connection, drafts, policy, blind_q)
 
     def _place(
         self,
@@ -131,18 +157,18 @@ class CaseIntake:
             placed.append((draft, arrival))
         return placed
 
-    def _write(self, connection: Connection, drafts: Sequence[_Draft], rules: IntakeRules) -> None:
-        made = [self._new_row(draft, rules) for draft in drafts if draft.is_new]
+    def _write(
+        self, connection: Connection, drafts: Sequence[_Draft], policy: Policy, blind_q: float
+    ) -> None:
+        made = [self._new_row(draft, policy, blind_q) for draft in drafts if draft.is_new]
         if made:
             made.sort(key=lambda row: row["join_key"] or "")
             inserted = insert_new_rows(connection, review_case, made, ONE_CASE_A_TARGET)
             if len(inserted) < len(made):
                 raise CaseMoved
-        joined = [
-            _joined_row(draft, rules.policy) for draft in drafts if not draft.is_new and not draft.is_decided
-        ]
+        joined = [_joined_row(draft, policy) for draft in drafts if not draft.is_new and not draft.is_decided]
         if joined:
-            update_rows(connection, review_case, joined, {"policy_version": rules.policy.version})
+            update_rows(connection, review_case, joined, {"policy_version": policy.version})
         answered = [
             {"case_id": draft.case_id, **evidence_values(_evidence(draft))}
             for draft in drafts
@@ -152,17 +178,17 @@ class CaseIntake:
             update_rows(connection, review_case, answered, {})
         insert_rows(connection, report, [row for draft in drafts for row in _report_rows(draft)])
 
-    def _new_row(self, draft: _Draft, rules: IntakeRules) -> dict[str, Any]:
+    def _new_row(self, draft: _Draft, policy: Policy, blind_q: float) -> dict[str, Any]:
         first = draft.arrivals[0]
         return {
-            **_joined_row(draft, rules.policy),
+            **_joined_row(draft, policy),
             "join_key": _key_of(first),
             "reported_id": first.reported_id,
             "content_id": first.content_id,
             "status": int(CaseState.OPEN),
-            "policy_version": rules.policy.version,
-            "blind": self._chance.random() < rules.blind_q,
-            "blind_q": rules.blind_q,
+            "policy_version": policy.version,
+            "blind": self._chance.random() < blind_q,
+            "blind_q": blind_q,
             "lease_no": 0,
             "decision_no": 0,
         }

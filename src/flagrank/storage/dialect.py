@@ -275,7 +275,7 @@ def select_given(connection: Connection, table: Table, rows: Rows) -> tuple[From
     names = tuple(rows[0])
     if connection.dialect.name == "sqlite":
         listed = values(*(column(name, table.c[name].type) for name in names), name="given")
-        return listed.data([tuple(row[name] for name in names) for row in rows]), {}
+        return listed.data([tuple(row[name] for name in names) for row in rows]).cte("given"), {}
     return _select_given(table, names).subquery("known"), _columns_of(rows)
 
 

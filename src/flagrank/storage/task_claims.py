@@ -1,12 +1,14 @@
 """The worker's side of tasks: claim, hold, and write what came of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, select, update
 
+from flagrank.storage.case_intake import CaseIntake, CaseMoved
 from flagrank.storage.dialect import Among, read_clock, update_rows
 from flagrank.storage.engine import Database, Transaction
 from flagrank.storage.tables import State, task, task_reports
@@ -19,6 +21,8 @@ from flagrank.storage.task_scan import (
     SELECT_LOST,
     TaskScan,
 )
+from flagrank.triage.errors import StoreUnavailable
+from flagrank.triage.policy import Policy
 from flagrank.triage.task import (
     ClaimedTask,
     ClaimLimit,
@@ -29,6 +33,8 @@ from flagrank.triage.task import (
     cut_group,
     halve_group,
 )
+
+_MOST_MOVES = 10  # of cases, while a batch of reports is taken in
 
 _TAKE = (
     update(task)
@@ -66,8 +72,17 @@ _LOCK_HELD = (
 class StoredTaskClaims:
     """The port `TaskClaims` on a database, for one worker."""
 
-    def __init__(self, database: Database, *, full_scan_seconds: float = FULL_SCAN_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        find_policy: Callable[[], Policy],
+        *,
+        full_scan_seconds: float = FULL_SCAN_SECONDS,
+    ) -> None:
+        """`find_policy` gives the policy in force, which ranks the cases that reports enter."""
         self._database = database
+        self._find_policy = find_policy
+        self._intake = CaseIntake()
         self._slot = choose_slot()
         self._scan = TaskScan(full_scan_seconds)
 
@@ -103,7 +118,14 @@ class StoredTaskClaims:
 
     def complete(self, completions: Sequence[Completion]) -> set[str]:
         """See the port."""
-        with self._database.write() as (connection, now):
+        for _ in range(_MOST_MOVES):
+            with suppress(CaseMoved):
+                return self._complete(completions)
+        raise StoreUnavailable("The cases of these reports keep changing. The write is tried again.")
+
+    def _complete(self, completions: Sequence[Completion]) -> set[str]:
+        with self._database.write() as transaction:
+            connection, now = transaction
             held = _lock_held(connection, [completion.lease for completion in completions], now)
             rows = [
                 {
@@ -126,6 +148,9 @@ class StoredTaskClaims:
             if rows:
                 update_rows(connection, task, rows, written)
                 count_final(connection, self._slot, {State.SUCCEEDED: len(rows)})
+            arrivals = [one for done in completions if done.lease.task_id in held for one in done.arrivals]
+            if arrivals:
+                self._intake.take_in(transaction, arrivals, self._find_policy())
         return set(held)
 
     def fail(self, failures: Sequence[Failure]) -> set[str]:

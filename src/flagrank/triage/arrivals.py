@@ -14,6 +14,14 @@ from flagrank.triage.times import parse_time
 _TEXT = "content_text"
 
 
+class Scored(msgspec.Struct, frozen=True):
+    """A report's score, the model that made it, and the base rate that this was trained with."""
+
+    score: float
+    model: ModelIdentity
+    base_rate: float
+
+
 class _Context(msgspec.Struct):
     """What is read of a stored report beside its features; abuse_type may be a feature of any type."""
 
@@ -33,38 +41,20 @@ _decode_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_arrivals(
-    reports: bytes,
-    received_at: datetime,
-    scores: Sequence[float],
-    models: Sequence[ModelIdentity],
-    base_rates: Sequence[float],
-) -> list[Arrival]:
-    """What a task's reports, its JSON array as stored, bring to their cases.
-
-    For each report its score, the model that made it, and that model's base rate.
-    """
-    return [
-        _read_arrival(context, fields, received_at, score, model, base_rate)
-        for context, fields, score, model, base_rate in zip(
-            _decode_contexts(reports), _decode_fields(reports), scores, models, base_rates, strict=True
-        )
-    ]
+def read_arrivals(reports: bytes, received_at: datetime, scored: Sequence[Scored]) -> list[Arrival]:
+    """What a task's reports, its JSON array as stored, bring to their cases; one score for each."""
+    together = zip(_decode_contexts(reports), _decode_fields(reports), scored, strict=True)
+    return [_read_arrival(context, fields, received_at, score) for context, fields, score in together]
 
 
-def _read_arrival(  # noqa: PLR0913 - what five lists have at one place
-    context: _Context,
-    fields: dict[str, msgspec.Raw],
-    received_at: datetime,
-    score: float,
-    model: ModelIdentity,
-    base_rate: float,
+def _read_arrival(
+    context: _Context, fields: dict[str, msgspec.Raw], received_at: datetime, scored: Scored
 ) -> Arrival:
     fields.pop(_TEXT, None)
     return Arrival(
         report_id=context.report_id,
         counted=CaseReport(
-            voice=make_voice(score, base_rate),
+            voice=make_voice(scored.score, scored.base_rate),
             received_at=received_at,
             made_at=received_at if context.reported_at is None else parse_time(context.reported_at),
             reporter=context.reporter_id,
@@ -72,8 +62,8 @@ def _read_arrival(  # noqa: PLR0913 - what five lists have at one place
             abuse_type=context.abuse_type if isinstance(context.abuse_type, str) else None,
             exposure=context.exposure,
         ),
-        score=score,
-        model=model,
+        score=scored.score,
+        model=scored.model,
         reported_id=context.reported_id,
         content_id=context.content_id,
         fields=_encode(fields),

@@ -11,9 +11,10 @@ LEAST_CHANCE = 2.0**-52
 MOST_CHANCE = 1.0 - LEAST_CHANCE
 MOST_GROUNDS = 64  # of a case; a default policy and schema have 20
 
-# Multiples of it add up without rounding up to sums of eight million, so that the order of reports and what
-# was subtracted since leave no trace in a sum.
-_GRID = 2.0**30
+# What a sum with it rounds away lies below 2^-30, up to two million on either side. Multiples of that add up
+# without rounding up to sums of eight million, so that the order of reports and what was subtracted since
+# leave no trace in a sum.
+GRID = 1.5 * 2.0**22
 
 
 class Voice(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ def to_log_odds(chance: float) -> float:
 
 def round_for_sums(value: float) -> float:
     """The nearest number whose sums are exact; 5e-10 away at most."""
-    return round(value * _GRID) / _GRID
+    return value + GRID - GRID
 
 
 def add_report(evidence: Evidence | None, report: CaseReport, before: Voice | None) -> Evidence:

@@ -4,11 +4,14 @@ import os
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 _RANDOM_BITS = 74  # rand_a and rand_b of RFC 9562: what version and variant leave free
 _LOW_BITS = 62
 # Room for the 10,000 reports of a request, many times over, before the random part overflows.
 _FIRST_RANDOM_BITS = _RANDOM_BITS - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -32,6 +35,11 @@ class IdentifierSource:
         first = max(self._read_milliseconds() << _RANDOM_BITS | fresh, self._last + 1)
         self._last = first + count - 1
         return [_format(number) for number in range(first, first + count)]
+
+
+def first_identifier(at: datetime) -> str:
+    """The least id that can have been made at this time."""
+    return _format((at - _EPOCH) // _MILLISECOND << _RANDOM_BITS)
 
 
 def parse_identifier(text: str) -> str | None:

@@ -25,6 +25,11 @@ class Scorer(Protocol):
         """The model that scores now."""
         ...
 
+    @property
+    def base_rate(self) -> float:
+        """The share of actionable reports in its training data."""
+        ...
+
     async def score(self, reports: Sequence[Report]) -> list[float]:
         """P(actionable) of each report, in the order given, in (0, 1), whatever else is being scored."""
         ...
@@ -41,6 +46,11 @@ class BatchScorer(Protocol):
     @property
     def schema(self) -> FeatureSchema:
         """The features that it needs."""
+        ...
+
+    @property
+    def base_rate(self) -> float:
+        """The share of actionable reports in its training data."""
         ...
 
     def score(self, reports: list[Report]) -> list[float]:

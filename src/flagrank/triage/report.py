@@ -10,6 +10,7 @@ from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, Feature, FeatureS
 
 MAX_REPORTS = 10_000  # in one request
 MAX_EXPOSURE = 1e9
+ABUSE_TYPE = "abuse_type"  # what a policy may tell reports apart by, beside the reason
 MAX_ID_CHARS = 128  # of reports, of persons, and of moderators
 
 _Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
@@ -66,6 +67,20 @@ def feature_values(reports: list[Report], position: int) -> list[Any]:
     """The values of the feature in this column, in the order of the reports; null and absent are None."""
     values = list(map(attrgetter(f"f{position}"), reports))
     return [None if value is UNSET else value for value in values] if UNSET in values else values
+
+
+def abuse_types(reports: list[Report], schema: FeatureSchema) -> list[str | None]:
+    """The abuse_type of each report, which a policy may look at; None where it is none of `schema`."""
+    position = find_abuse_type(schema)
+    return [None] * len(reports) if position is None else feature_values(reports, position)
+
+
+def find_abuse_type(schema: FeatureSchema) -> int | None:
+    """In which column the abuse_type stands, a category; None where the schema has none."""
+    for position, feature in enumerate(schema.feature):
+        if feature.name == ABUSE_TYPE and feature.type == "category":
+            return position
+    return None
 
 
 def _annotation(feature: Feature) -> Any:  # noqa: ANN401 - a type expression

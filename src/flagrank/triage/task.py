@@ -12,6 +12,7 @@ from flagrank.triage.cursor import count_microseconds, pack_cursor, read_microse
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
 from flagrank.triage.lineup import ChallengerPart
 from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.review import Arrival
 
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
@@ -172,6 +173,7 @@ class Completion(msgspec.Struct, frozen=True):
     scores: Sequence[float]
     priorities: Sequence[float]
     challenger: ChallengerPart | None = None  # what of these reports it scored in the model's place
+    arrivals: Sequence[Arrival] = ()  # those that enter the review queue
 
 
 class Failure(msgspec.Struct, frozen=True):

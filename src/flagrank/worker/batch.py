@@ -6,12 +6,14 @@ from itertools import islice
 import msgspec
 
 from flagrank.telemetry import ModelMetrics
+from flagrank.triage.arrivals import Scored, read_arrivals
 from flagrank.triage.errors import FlagrankError, InvalidReports, shorten
 from flagrank.triage.lineup import ChallengerPart, Draw, Lineup, interleave, leave_out
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import BatchScorer
-from flagrank.triage.priority import prioritise
+from flagrank.triage.priority import prioritise_reports
 from flagrank.triage.report import Report
+from flagrank.triage.review import Arrival
 from flagrank.triage.stored_reports import StoredReportDecoder
 from flagrank.triage.task import ClaimedTask, Completion, Failure, TaskError, is_exhausted, retry_delay
 
@@ -119,16 +121,31 @@ class BatchScoring:
         for one, gone, reports in zip(tasks, taken, left, strict=True):
             theirs = challenged.get(one.task.lease.task_id, [])
             scores = interleave(gone, theirs, list(islice(scored, len(reports))))
-            priorities = prioritise(one.reports, scores, self._policy)
+            scorers = self._name_scorers(len(scores), gone)
+            base_rates = [scorer.base_rate for scorer in scorers]
+            priorities = prioritise_reports(
+                one.reports, scores, base_rates, self._champion.schema, self._policy
+            )
             completions.append(
                 Completion(
-                    one.task.lease, self._champion.model, scores, priorities, self._describe_part(gone)
+                    one.task.lease,
+                    self._champion.model,
+                    scores,
+                    priorities,
+                    self._describe_part(gone),
+                    _list_arrivals(one.task, scores, scorers) if one.task.enqueue else (),
                 )
             )
         self._metrics.challenger_reports.add(amount=sum(map(len, taken)))
         if self.lineup.listen is not None:
             self.lineup.listen(every, ours, self._champion.schema)
         return completions
+
+    def _name_scorers(self, count: int, taken: list[int]) -> list[BatchScorer]:
+        """Who scored each of a task's reports."""
+        ours = [self._champion] * (count - len(taken))
+        theirs = [self._challenger.scorer] * len(taken) if self._challenger else []
+        return interleave(taken, theirs, ours)
 
     def _describe_part(self, taken: list[int]) -> ChallengerPart | None:
         if self._challenger is None or not taken:
@@ -143,6 +160,15 @@ class BatchScoring:
         detail = f"Attempt {task.attempts} failed. {reason.detail} {advice}"
         error = TaskError(reason.code, reason.title, detail)
         return Failure(task.lease, error, None if is_last else retry_delay(failed_attempts), is_death)
+
+
+def _list_arrivals(
+    task: ClaimedTask, scores: Sequence[float], scorers: Sequence[BatchScorer]
+) -> list[Arrival]:
+    scored = [
+        Scored(score, scorer.model, scorer.base_rate) for score, scorer in zip(scores, scorers, strict=True)
+    ]
+    return read_arrivals(task.reports, task.submitted_at, scored)
 
 
 def _describe_mismatch(error: InvalidReports) -> TaskError:

@@ -23,6 +23,7 @@ class LengthScorer:
 
     def __init__(self, version: str, factor: float, error: Exception | None = None) -> None:
         self.model = ModelIdentity("length", version)
+        self.base_rate = int(version) / 10
         self._factor = factor
         self._error = error
         self.asked: list[int] = []
@@ -114,6 +115,16 @@ def test_a_defect_of_the_challenger_is_not_hidden() -> None:
     assert not issubclass(ZeroDivisionError, FlagrankError)
     with pytest.raises(ZeroDivisionError):
         Trial(theirs=ZeroDivisionError()).score()
+
+
+def test_a_report_is_held_against_the_base_rate_of_who_scored_it() -> None:
+    trial = Trial()
+    _, part = trial.score()
+    assert isinstance(part, ChallengerPart)
+    assert trial.companions.find_base_rates(100, part) == [
+        0.2 if n in trial.picked else 0.1 for n in range(100)
+    ]
+    assert trial.companions.find_base_rates(3, UNSET) == [0.1] * 3
 
 
 def test_who_scored_explains() -> None:

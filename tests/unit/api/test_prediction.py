@@ -15,14 +15,17 @@ from flagrank.api.prediction import LOOP_BYTES, MOST_EXPLAINED, PredictionRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.serving import Serving
 from flagrank.settings import load_default_policy
+from flagrank.triage.case import gather_evidence
 from flagrank.triage.errors import ExplanationRefused, PackageRefused
 from flagrank.triage.explanation import Explanation
 from flagrank.triage.feature_schema import parse_schema
 from flagrank.triage.ports import ModelIdentity, Scorer
+from flagrank.triage.priority import assess_case
 from flagrank.triage.report import CONTEXT_FIELDS, Report
 from flagrank.triage.report_decoding import ReportDecoder
 from tests.api.bad_bodies import BAD_BODIES, BadBody
 from tests.api.running_server import REPORT
+from tests.case_reports import make_report
 
 DEFAULT_POLICY = load_default_policy()
 
@@ -37,6 +40,7 @@ class RememberingScorer:
     """Gives every report the same score and counts those that it was asked for."""
 
     model = ModelIdentity("remembering", "1")
+    base_rate = 0.1
 
     def __init__(self) -> None:
         self.asked = 0
@@ -82,8 +86,8 @@ class FailingScorer(RememberingScorer):
 def _opened_route(scorer: Scorer | None, explainer: PatientExplainer) -> Iterator[PredictionRoute]:
     with ThreadPoolExecutor(1) as executor, ThreadPoolExecutor(1) as explaining:
         decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
-        serving = Serving(scorer, SCHEMA, decoder, explainer) if scorer else None
-        yield PredictionRoute(lambda: serving, DEFAULT_POLICY, BodyReader(LIMIT), executor, explaining)
+        serving = Serving(scorer, SCHEMA, DEFAULT_POLICY, decoder, explainer) if scorer else None
+        yield PredictionRoute(lambda: serving, BodyReader(LIMIT), executor, explaining)
 
 
 def _ask(
@@ -139,7 +143,11 @@ def test_every_report_of_a_good_body_reaches_the_model_once(count: int) -> None:
     assert (len(body) > LOOP_BYTES) is (count > 1)
     start, answer = _ask(scorer, *[body[i : i + 1_000] for i in range(0, len(body), 1_000)])
     assert start["status"] == 200
-    assert json.loads(answer["body"])["scores"] == [0.5] * count
+    told = json.loads(answer["body"])
+    assert told["scores"] == [0.5] * count
+    alone = make_report(0.5, abuse_type=REPORT["abuse_type"], base_rate=RememberingScorer.base_rate)
+    priority = assess_case(gather_evidence([alone]), DEFAULT_POLICY).priority
+    assert told["priorities"] == [priority] * count
     assert scorer.asked == count
 
 

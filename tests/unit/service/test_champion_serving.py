@@ -33,7 +33,7 @@ class Registry:
         self.metrics = Metrics().models
         self.executor = ThreadPoolExecutor(1)
         self.serving = ChampionServing(
-            lambda: self.lineup, schema, DEFAULT_POLICY.severities, self.executor, metrics=self.metrics
+            lambda: self.lineup, schema, DEFAULT_POLICY, self.executor, metrics=self.metrics
         )
 
     def find_version(self) -> str | None:
@@ -50,7 +50,7 @@ def registry() -> Iterator[Registry]:
 
 def scorer(version: str, schema: FeatureSchema = SCHEMA) -> SessionScorer:
     session = ModelSession(make_graph(len(schema.feature)), schema.names)
-    return SessionScorer(ModelIdentity("small", version), schema, session)
+    return SessionScorer(ModelIdentity("small", version), schema, session, base_rate=0.1)
 
 
 def session_of(made: SessionScorer) -> "weakref.ref[ModelSession]":

@@ -1,4 +1,6 @@
+from itertools import repeat
 from math import log
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -7,14 +9,26 @@ from flagrank.settings import load_default_policy
 from flagrank.triage.case import gather_evidence
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 from flagrank.triage.policy import Policy, PoolCoefficients
-from flagrank.triage.priority import assess_case, compute_priority, estimate_exposure, prioritise, rank
-from flagrank.triage.report import MAX_EXPOSURE, report_type
+from flagrank.triage.priority import (
+    assess_case,
+    compute_priority,
+    estimate_exposure,
+    prioritise_reports,
+    rank,
+)
+from flagrank.triage.report import MAX_EXPOSURE, Report, report_type
 from flagrank.triage.reporter_record import Tally, compute_record
-from tests.case_reports import at, make_report
+from tests.case_reports import BASE_RATE, at, make_report
 
 DEFAULT_POLICY = load_default_policy()
 
-REPORT = report_type(FeatureSchema((Feature("a", "number", optional=True),)))
+SCHEMA = FeatureSchema(
+    (
+        Feature("a", "number", optional=True),
+        Feature("abuse_type", "category", values=("MSG", "PRF"), nullable=True, optional=True),
+    )
+)
+REPORT = report_type(SCHEMA)
 
 
 def test_priority_is_chance_times_severity_times_reach() -> None:
@@ -25,19 +39,49 @@ def test_unknown_exposure_leaves_score_times_severity() -> None:
     assert compute_priority(0.25, 12.0, 0.0, DEFAULT_POLICY) == 3.0
 
 
+def prioritise(reports: list[Report], scores: list[float], schema: FeatureSchema = SCHEMA) -> list[float]:
+    return prioritise_reports(reports, scores, repeat(BASE_RATE, len(scores)), schema, DEFAULT_POLICY)
+
+
+def find_priority(score: float, **told: Any) -> float:  # noqa: ANN401 - of several types
+    case = make_report(score, base_rate=BASE_RATE, **told)
+    return assess_case(gather_evidence([case]), DEFAULT_POLICY).priority
+
+
 def test_a_report_without_reason_counts_as_other() -> None:
-    without, other = prioritise([REPORT(), REPORT(reason="other")], [0.5, 0.5], DEFAULT_POLICY)
-    assert without == other == 1.0
+    without, other = prioritise([REPORT(), REPORT(reason="other")], [0.5, 0.5])
+    assert without == other == find_priority(0.5)
 
 
-def test_reason_and_exposure_of_each_report_count_for_it_alone() -> None:
-    reports = [REPORT(reason="minor_safety"), REPORT(exposure=0.0), REPORT(reason="spam", exposure=127.0)]
-    assert prioritise(reports, [0.1, 0.2, 0.3], DEFAULT_POLICY) == pytest.approx([2.5, 0.4, 0.3 * 128**0.7])
+def test_each_report_has_the_priority_of_a_case_that_held_it_alone() -> None:
+    reports = [
+        REPORT(reason="minor_safety"),
+        REPORT(f1="PRF", exposure=0.0),  # type: ignore[call-arg]
+        REPORT(f1="PRF", reason="spam"),  # type: ignore[call-arg]
+        REPORT(f1=None, reason="spam", exposure=127.0),  # type: ignore[call-arg]
+    ]
+    assert prioritise(reports, [0.1, 0.2, 0.3, 0.4]) == [
+        find_priority(0.1, reason="minor_safety"),
+        find_priority(0.2, abuse_type="PRF", exposure=0.0),
+        find_priority(0.3, abuse_type="PRF", reason="spam"),
+        find_priority(0.4, reason="spam", exposure=127.0),
+    ]
+
+
+def test_an_abuse_type_that_is_no_category_is_another_thing() -> None:
+    schema = FeatureSchema((Feature("abuse_type", "number"),))
+    report = report_type(schema)(f0=1.0)  # type: ignore[call-arg]
+    assert prioritise([report], [0.5], schema) == [find_priority(0.5)]
+
+
+def test_a_score_weighs_against_the_base_rate_of_its_model() -> None:
+    often, seldom = prioritise_reports([REPORT()] * 2, [0.5, 0.5], [0.4, 0.1], SCHEMA, DEFAULT_POLICY)
+    assert often < seldom
 
 
 def test_as_many_scores_as_reports_are_needed() -> None:
     with pytest.raises(ValueError, match="zip"):
-        prioritise([REPORT()], [0.1, 0.2], DEFAULT_POLICY)
+        prioritise([REPORT()], [0.1, 0.2])
 
 
 def test_ranking_holds_indices_highest_first_and_ties_in_the_order_sent() -> None:

@@ -5,13 +5,16 @@ import pytest
 
 from flagrank.settings import load_default_policy
 from flagrank.telemetry import Metrics
+from flagrank.triage.case import gather_evidence
 from flagrank.triage.errors import PackageRefused
 from flagrank.triage.feature_schema import Feature, FeatureSchema
 from flagrank.triage.lineup import Lineup
 from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.priority import assess_case
 from flagrank.triage.report import Report
 from flagrank.triage.task import ClaimedTask, Lease
 from flagrank.worker.batch import BatchScoring
+from tests.case_reports import make_report
 from tests.task_store import ago
 
 DEFAULT_POLICY = load_default_policy()
@@ -24,6 +27,7 @@ class LengthScorer:
 
     model = ModelIdentity("length", "7")
     schema = SCHEMA
+    base_rate = 0.25
 
     def __init__(self, error: Exception) -> None:
         self.calls: list[int] = []
@@ -63,8 +67,8 @@ def test_all_tasks_of_a_claim_share_one_model_call() -> None:
     first, second = outcome.completions
     assert (first.lease.task_id, first.scores, first.model) == ("a", [0.1, 0.2], LengthScorer.model)
     assert (second.lease.task_id, second.scores) == ("b", [0.3])
-    severity = DEFAULT_POLICY.severities["scam"]
-    assert first.priorities == [0.1 * severity, 0.2 * severity]
+    alone = make_report(0.2, None, reason="scam", base_rate=LengthScorer.base_rate)
+    assert first.priorities[1] == assess_case(gather_evidence([alone]), DEFAULT_POLICY).priority
 
 
 def test_a_task_that_the_model_fails_on_fails_alone_and_is_tried_again() -> None:
