@@ -8,7 +8,7 @@ from alembic import op
 
 from flagrank.storage.dialect import Identifier, Moment
 
-revision = "0003_from_0002"
+revision = "0003_from_0001"
 down_revision = "0002_from_0001"
 
 _VACUUM = {
