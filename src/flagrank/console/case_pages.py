@@ -52,6 +52,7 @@ class CasePages:
         parts, case_id = self._parts, request.path_params["case_id"]
         try:
             await parts.ask(lambda: parts.deciding.decide(case_id, ruling, parts.find_policy()))
+            parts.metrics.decisions.add((verdict.value,))
         except FlagrankError as error:
             return self._show(request, await self._find(request), find_status(error), error.detail)
         return RedirectResponse(f"{CASES}/{case_id}", 303)

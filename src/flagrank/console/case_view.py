@@ -39,14 +39,14 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class CaseView(msgspec.Struct, frozen=True):
-    """All that the page of a case shows."""
+    """All that the page of a case shows; it is current where the policy in force has ranked it."""
 
     case: QueueCase
     why: str
     due: Due
     factors: Sequence[Bar]
     terms: Sequence[Bar]
-    is_ranked_anew: bool
+    is_current: bool
     first_reports: Sequence[ReportView]
     other_reports: Sequence[ReportView]
     n_left_out: int
@@ -63,7 +63,7 @@ def view_case(detail: CaseDetail, policy: Policy, now: datetime) -> CaseView:
         due=tell_deadline(detail.case, now),
         factors=draw_factors(detail.case, policy),
         terms=draw_terms(detail, policy),
-        is_ranked_anew=detail.case.policy_version == policy.version,
+        is_current=detail.case.policy_version == policy.version,
         first_reports=reports[:FIRST_REPORTS],
         other_reports=reports[FIRST_REPORTS:],
         n_left_out=max(detail.case.n_reports - len(reports), 0),

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from flagrank.console.navigation import SECTIONS, find_section
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
+from flagrank.triage.case import to_log_odds
 from flagrank.triage.errors import (
     CaseConflict,
     CaseNotFound,
@@ -71,6 +72,7 @@ class Pages:
             count="{:,}".format,
             digits="{:.4g}".format,
             share=show_share,
+            log_odds=to_log_odds,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:

@@ -11,9 +11,8 @@ from starlette.routing import Route
 
 from flagrank.console.deadlines import Due, tell_deadline
 from flagrank.console.moderator import find_moderator, find_named
-from flagrank.console.navigation import REVIEW
 from flagrank.console.pages import Pages
-from flagrank.console.queue_filters import STATUSES, QueueFilters, follow, make_query, read_filters
+from flagrank.console.queue_filters import STATUSES, follow, make_query, read_filters
 from flagrank.console.queue_news import TOP_CASES, QueueNews
 from flagrank.console.review_parts import ReviewParts
 from flagrank.triage.feature_schema import FeatureSchema
@@ -91,7 +90,7 @@ class QueuePages:
             moderator=moderator,
             is_named=find_named(request) is not None,
             news=await self._news.read(),
-            review=REVIEW,
+            lease_seconds=self._parts.lease_seconds,
         )
 
     def _list_abuse_types(self) -> Sequence[str]:

@@ -94,7 +94,7 @@ class ReviewDesk:
         ]
 
     async def give(self, request: Request) -> Response:
-        """The most urgent cases, newly leased, as parts of the page; how many are open where there are fewer."""
+        """The most urgent cases, newly leased, as parts of the page; with fewer, how many are open."""
         wish = await _read(request, CaseWish)
         return _answer(await self._parts.ask(lambda: self._give(wish)))
 
@@ -120,6 +120,7 @@ class ReviewDesk:
         ruling = make_ruling(request, wish.moderator, wish.verdict, wish.note)
         parts = self._parts
         case = await parts.ask(lambda: parts.deciding.decide(wish.case_id, ruling, parts.find_policy()))
+        parts.metrics.decisions.add((wish.verdict.value,))
         return _answer({"status": case.status})
 
     async def undo(self, request: Request) -> Response:
@@ -138,7 +139,9 @@ class ReviewDesk:
             request = LeaseRequest(
                 moderator=wish.moderator, limit=wish.most - len(ids), lease_seconds=parts.lease_seconds
             )
-            ids += [case.case_id for case in parts.leasing.lease(request, policy)]
+            leased = parts.leasing.lease(request, policy)
+            parts.metrics.leases.add(amount=len(leased))
+            ids += [case.case_id for case in leased]
         found = [detail for case_id in ids if (detail := parts.reading.read_case(case_id)) is not None]
         open_cases = None if len(found) == wish.most else parts.reading.count_cases(MOST_COUNTED)
         return {

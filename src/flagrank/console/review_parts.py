@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from flagrank.telemetry import ReviewMetrics
 from flagrank.triage.policy import Policy
 from flagrank.triage.review_ports import Deciding, Leasing, QueueReading
 
@@ -23,6 +24,7 @@ class ReviewParts:
     deciding: Deciding
     find_policy: Callable[[], Policy]
     executor: Executor
+    metrics: ReviewMetrics
     lease_seconds: int = 600
 
     async def ask(self, ask: Callable[[], _Answer]) -> _Answer:
