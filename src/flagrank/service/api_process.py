@@ -28,7 +28,7 @@ from flagrank.api.store_watch import StoreWatch
 from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
-from flagrank.console import ModelParts, create_console
+from flagrank.console import ModelParts, ReviewParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
@@ -248,16 +248,27 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else None
 
+        limits = LeaseLimits(self._settings.leases_per_moderator, self._settings.leases_in_all)
+        review = ReviewParts(
+            StoredQueueReading(self._database),
+            StoredLeasing(self._database, limits),
+            StoredDeciding(self._database),
+            lambda: self._policy,
+            parts.executor,
+            self._metrics.review,
+        )
         return create_console(
             StoredTaskReading(self._database),
             StoredTaskChanges(self._database),
             submission.commit,
             parts,
+            review,
             keys=keys,
             find_schema=find_schema,
             reasons=self._policy.severities,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
+            is_ending=lambda: self._drain.began,
         )
 
 
