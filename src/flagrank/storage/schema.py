@@ -16,8 +16,8 @@ from flagrank.storage.engine import Database
 from flagrank.storage.tables import metadata, task
 from flagrank.triage.errors import DatabaseRefused
 
-NEWEST = "0002_from_0001"
-KNOWN = ("0001", NEWEST)  # oldest first; a test compares them with the migrations
+NEWEST = "0003_from_0002"
+KNOWN = ("0001", "0002_from_0001", NEWEST)  # oldest first; a test compares them with the migrations
 
 _LOCK = 0x666C6167_0000
 _NUMBER_CHARS = 4
