@@ -152,7 +152,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
             ModelParts(registry, shadow_log, models.checked, models.read_curves, executor, working),
             keys=made.keys,
             find_schema=lambda: made.schema,
-            reasons=DEFAULT_POLICY.severities,
+            find_policy=lambda: DEFAULT_POLICY,
             executor=executor,
             limit_bytes=LIMIT_BYTES,
         )

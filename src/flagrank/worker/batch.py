@@ -42,7 +42,7 @@ class BatchScoring:
     ) -> None:
         self.lineup = lineup
         self._champion, self._challenger = lineup.champion, lineup.challenger
-        self._policy = policy
+        self.policy = policy
         self._max_attempts = max_attempts
         self._metrics = metrics
         self._decoder = StoredReportDecoder(self._champion.schema)
@@ -121,7 +121,7 @@ class BatchScoring:
             scores = interleave(gone, theirs, list(islice(scored, len(reports))))
             base_rates = self._find_base_rates(len(theirs), len(reports), gone)
             priorities = prioritise_reports(
-                one.reports, scores, base_rates, self._champion.schema, self._policy
+                one.reports, scores, base_rates, self._champion.schema, self.policy
             )
             completions.append(
                 Completion(
