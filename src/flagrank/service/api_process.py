@@ -34,7 +34,7 @@ from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
-from flagrank.settings import Settings, load_default_policy, load_schema
+from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.case_reading import StoredQueueReading
 from flagrank.storage.decisions import StoredDeciding
@@ -79,7 +79,6 @@ class ApiProcess:
         self._metrics = metrics
         self._changes = changes
         database.count_in(metrics.database)
-        self._policy = load_default_policy()
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -101,9 +100,9 @@ class ApiProcess:
         """The whole ASGI application, whose parts end with the stack in reverse order."""
         threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
-        reasons = self._policy.severities
+        models = self._models
         serving = ChampionServing(
-            self._models.find_lineup, self._schema, self._policy, scoring, metrics=self._metrics.models
+            models.find_lineup, self._schema, models.find_policy, scoring, metrics=self._metrics.models
         )
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
@@ -114,8 +113,8 @@ class ApiProcess:
             return served.schema if served else self._schema or load_schema(None)
 
         def find_notes() -> list[str]:
-            refusal = self._models.find_refusal() or serving.refusal
-            return [] if refusal is None else [refusal]
+            refusals = (models.find_refusal() or serving.refusal, models.find_policy_refusal())
+            return [refusal for refusal in refusals if refusal is not None]
 
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
@@ -128,10 +127,10 @@ class ApiProcess:
             return served.scorer.model if served else None
 
         routes["GET", "/metrics"] = MetricsRoute(
-            self._metrics, find_model, find_reasons, watch, self._models.read_drift
+            self._metrics, find_model, find_reasons, watch, models.read_drift
         )
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons, find_notes),
+            create_application(routes, find_schema, models.find_policy, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
@@ -265,7 +264,7 @@ class ApiProcess:
             review,
             keys=keys,
             find_schema=find_schema,
-            reasons=self._policy.severities,
+            find_policy=self._models.find_policy,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
             is_ending=lambda: self._drain.began,
