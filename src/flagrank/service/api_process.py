@@ -49,7 +49,6 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
-from flagrank.triage.policy import Policy
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.review import LeaseLimits
 
@@ -79,6 +78,10 @@ class ApiProcess:
         self._metrics = metrics
         self._changes = changes
         database.count_in(metrics.database)
+        self._queue = StoredQueueReading(database)
+        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
+        self._leasing = StoredLeasing(database, limits)
+        self._deciding = StoredDeciding(database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -211,19 +214,12 @@ class ApiProcess:
         }
 
     def _make_review_routes(self, explainer: CaseExplainer, threads: Executor) -> Routes:
-        settings, metrics = self._settings, self._metrics.review
-        reading = StoredQueueReading(self._database)
-        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
-        leasing = StoredLeasing(self._database, limits)
-        reader = WishReader(settings.body_limit_bytes)
-
-        def find_policy() -> Policy:
-            return self._policy
-
-        queue = QueueRoutes(reading, leasing, find_policy, threads, reader, metrics=metrics)
+        find_policy, metrics = self._models.find_policy, self._metrics.review
+        reader = WishReader(self._settings.body_limit_bytes)
+        queue = QueueRoutes(self._queue, self._leasing, find_policy, threads, reader, metrics=metrics)
         cases = CaseRoutes(
-            reading,
-            StoredDeciding(self._database),
+            self._queue,
+            self._deciding,
             find_policy,
             threads,
             reader,
@@ -247,12 +243,11 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else None
 
-        limits = LeaseLimits(self._settings.leases_per_moderator, self._settings.leases_in_all)
         review = ReviewParts(
-            StoredQueueReading(self._database),
-            StoredLeasing(self._database, limits),
-            StoredDeciding(self._database),
-            lambda: self._policy,
+            self._queue,
+            self._leasing,
+            self._deciding,
+            self._models.find_policy,
             parts.executor,
             self._metrics.review,
         )

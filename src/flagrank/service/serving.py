@@ -21,10 +21,11 @@ from flagrank.service.server import describe_address, listen
 from flagrank.service.shared_counts import create_counts, open_drift, open_metrics
 from flagrank.service.store import opened_store
 from flagrank.service.supervision import Children, Keeper
-from flagrank.settings import Settings, load_default_policy, load_schema
+from flagrank.settings import Settings, load_schema, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.telemetry import configure_logs, get_logger
 from flagrank.triage.audit import Change
 from flagrank.triage.errors import ModelConflict
@@ -148,7 +149,8 @@ def _seed_queue(database: Database, checked: CheckedPackages) -> None:
     registry = StoredModelRegistry(database)
     champion = registry.read_champion()
     if champion is not None:
-        seed_queue(database, load_published(registry, champion, checked, DriftWatch()), load_default_policy())
+        policy = StoredPolicies(database, read_default_policy()).read_active()
+        seed_queue(database, load_published(registry, champion, checked, DriftWatch()), policy)
 
 
 def _identify_champion(database: Database) -> ModelIdentity | None:
