@@ -33,7 +33,7 @@ class Review:
         document: Document = answer.document
         return document
 
-    def report(self, *reports: Mapping[str, object]) -> None:
+    def report(self, *reports: dict[str, Any]) -> None:
         """Reports that are scored and in their cases when this returns."""
         task_id = self.post("/predict", [REPORT | one for one in reports]).document["task_id"]
         task = self.ask("GET", f"/task/{task_id}?wait=30").document

@@ -44,7 +44,7 @@ def guarded(
     reviewing: dict[str, str],
 ) -> Iterator[RunningServer]:
     """A server that asks for keys, and whose log `capfd` catches."""
-    assert capfd
+    assert capfd is not None
     assert others
     assert reviewing
     settings = {"data_dir": data, "log_style": "json", "log_level": "debug"}

@@ -20,7 +20,7 @@ class Mixed(msgspec.Struct, forbid_unknown_fields=True):
 
     word: Literal["this", "that"] = "this"
     share: float | None = None
-    is_sure: bool = False
+    force: bool = False
 
 
 def refuse(body: bytes | object, kind: type[msgspec.Struct]) -> list[str]:
