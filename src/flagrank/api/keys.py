@@ -16,6 +16,7 @@ _SCOPES = {
     "/task": Scope.TASKS,
     "/metrics": Scope.METRICS,
     "/model": Scope.MODELS,
+    "/policy": Scope.POLICY,
 }
 
 

@@ -1,7 +1,7 @@
 """Models and policy at work: what is promoted or activated anywhere serves here two seconds later."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 

@@ -9,7 +9,7 @@ FILE = "counts"
 DRIFT_FILE = "drift"
 # What requests are counted by; `/task/` is one task, anything else counts as another.
 ROUTES = (
-    *("/prediction", "/predict", "/task", "/task/", "/model", "/metrics"),
+    *("/prediction", "/predict", "/task", "/task/", "/model", "/policy", "/metrics"),
     *("/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"),
 )
 
