@@ -221,6 +221,14 @@ def test_open_cases_are_counted_as_far_as_asked(store: CaseStore) -> None:
     assert store.reading.count_cases(5) == 5
 
 
+def test_the_most_urgent_come_with_what_ranks_them(store: CaseStore) -> None:
+    cases = store.open(5)
+    listed = store.reading.list_evidence(3)
+    assert [case for case, _ in listed] == cases[:3]
+    for case, evidence in listed:
+        assert evidence == store.read(case.case_id).evidence
+
+
 @pytest.mark.parametrize("unknown", ["", "x", "0199c0de-0000-7000-8000-000000000000"])
 def test_an_unknown_case_is_none(store: CaseStore, unknown: str) -> None:
     assert store.reading.read_case(unknown) is None

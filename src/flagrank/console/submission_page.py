@@ -15,12 +15,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
-from flagrank.console.pages import TASKS, Pages
+from flagrank.console.navigation import TASKS
+from flagrank.console.pages import Pages
 from flagrank.console.task_filters import describe_form_time, read_form_time
 from flagrank.files.reports import read_reports
 from flagrank.triage.errors import FieldProblem, FileRefused, FlagrankError, NoModel
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.policy import Policy
 from flagrank.triage.task import Receipt, Submission, TaskPriority
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -38,14 +40,14 @@ class SubmissionPage:
         pages: Pages,
         submit: Submit,
         find_schema: Callable[[], FeatureSchema | None],
-        reasons: Collection[str],
+        find_policy: Callable[[], Policy],
         *,
         limit_bytes: int,
     ) -> None:
         self._pages = pages
         self._submit = submit
         self._find_schema = find_schema
-        self._reasons = reasons
+        self._find_policy = find_policy
         self._limit_bytes = limit_bytes
         self._identifiers = IdentifierSource()
 
@@ -75,7 +77,7 @@ class SubmissionPage:
         schema = self._find_schema()
         if schema is None:
             raise NoModel("No model serves, so that no schema says how to read the file. Promote a model.")
-        work = (file.file, file.filename, schema, self._reasons)
+        work = (file.file, file.filename, schema, self._find_policy().severities)
         reports = await asyncio.to_thread(_read_upload, *work)
         made = iter(self._identifiers.make(len(reports) + 1))
         for report in reports:

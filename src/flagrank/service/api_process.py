@@ -11,28 +11,35 @@ import uvloop
 from starlette.types import ASGIApp
 
 from flagrank.api.application import create_application
+from flagrank.api.cases import CaseExplainer, CaseRoutes
 from flagrank.api.entrance import Entrance
+from flagrank.api.explaining import Explaining
 from flagrank.api.group_commit import GroupCommit
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
 from flagrank.api.prediction import PredictionRoute
+from flagrank.api.queue import QueueRoutes
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
+from flagrank.api.review_wishes import WishReader
 from flagrank.api.store_watch import StoreWatch
 from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
-from flagrank.console import ModelParts, create_console
+from flagrank.console import ModelParts, ReviewParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
-from flagrank.settings import Settings, load_default_policy, load_schema
+from flagrank.settings import Settings, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
+from flagrank.storage.case_reading import StoredQueueReading
+from flagrank.storage.decisions import StoredDeciding
 from flagrank.storage.engine import Database
+from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
@@ -43,6 +50,7 @@ from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
 from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.review import LeaseLimits
 
 STORE_THREADS = 4
 
@@ -70,7 +78,10 @@ class ApiProcess:
         self._metrics = metrics
         self._changes = changes
         database.count_in(metrics.database)
-        self._policy = load_default_policy()
+        self._queue = StoredQueueReading(database)
+        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
+        self._leasing = StoredLeasing(database, limits)
+        self._deciding = StoredDeciding(database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -92,9 +103,9 @@ class ApiProcess:
         """The whole ASGI application, whose parts end with the stack in reverse order."""
         threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
-        reasons = self._policy.severities
+        models = self._models
         serving = ChampionServing(
-            self._models.find_lineup, self._schema, self._policy, scoring, metrics=self._metrics.models
+            models.find_lineup, self._schema, models.find_policy, scoring, metrics=self._metrics.models
         )
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
@@ -105,8 +116,8 @@ class ApiProcess:
             return served.schema if served else self._schema or load_schema(None)
 
         def find_notes() -> list[str]:
-            refusal = self._models.find_refusal() or serving.refusal
-            return [] if refusal is None else [refusal]
+            refusals = (models.find_refusal() or serving.refusal, models.find_policy_refusal())
+            return [refusal for refusal in refusals if refusal is not None]
 
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
@@ -119,10 +130,10 @@ class ApiProcess:
             return served.scorer.model if served else None
 
         routes["GET", "/metrics"] = MetricsRoute(
-            self._metrics, find_model, find_reasons, watch, self._models.read_drift
+            self._metrics, find_model, find_reasons, watch, models.read_drift
         )
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons, find_notes),
+            create_application(routes, find_schema, models.find_policy, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
@@ -150,7 +161,8 @@ class ApiProcess:
     ) -> Routes:
         """What answers, by method and path, but for what describes the service itself."""
         codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
-        explaining = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
+        explainers = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
+        explaining = Explaining(explainers)
         observe = self._metrics.tasks.commits.observe
         commit = GroupCommit(StoredTaskIntake(self._database), observe)
         intake = await stack.enter_async_context(commit)
@@ -176,6 +188,7 @@ class ApiProcess:
             ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
             **self._make_model_routes(parts),
+            **self._make_review_routes(CaseExplainer(serving.find, explaining), threads),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
         }
@@ -200,6 +213,29 @@ class ApiProcess:
             ("POST", "/model/{version}/role"): JsonRoute(models.give_role),
         }
 
+    def _make_review_routes(self, explainer: CaseExplainer, threads: Executor) -> Routes:
+        find_policy, metrics = self._models.find_policy, self._metrics.review
+        reader = WishReader(self._settings.body_limit_bytes)
+        queue = QueueRoutes(self._queue, self._leasing, find_policy, threads, reader, metrics=metrics)
+        cases = CaseRoutes(
+            self._queue,
+            self._deciding,
+            find_policy,
+            threads,
+            reader,
+            explainer=explainer,
+            metrics=metrics,
+        )
+        return {
+            ("GET", "/queue"): JsonRoute(queue.list),
+            ("POST", "/queue/lease"): JsonRoute(queue.lease),
+            ("POST", "/queue/heartbeat"): JsonRoute(queue.extend),
+            ("POST", "/queue/release"): JsonRoute(queue.release),
+            ("GET", "/case/{case_id}"): JsonRoute(cases.show),
+            ("POST", "/case/{case_id}/decision"): JsonRoute(cases.decide),
+            ("POST", "/case/{case_id}/reopen"): JsonRoute(cases.reopen),
+        }
+
     def _make_console(
         self, serving: ChampionServing, submission: SubmissionRoute, parts: ModelParts, keys: KeyRing
     ) -> ASGIApp:
@@ -207,16 +243,26 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else None
 
+        review = ReviewParts(
+            self._queue,
+            self._leasing,
+            self._deciding,
+            self._models.find_policy,
+            parts.executor,
+            self._metrics.review,
+        )
         return create_console(
             StoredTaskReading(self._database),
             StoredTaskChanges(self._database),
             submission.commit,
             parts,
+            review,
             keys=keys,
             find_schema=find_schema,
-            reasons=self._policy.severities,
+            find_policy=self._models.find_policy,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
+            is_ending=lambda: self._drain.began,
         )
 
 
