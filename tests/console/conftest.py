@@ -62,9 +62,7 @@ class StoredKeys:
         key_id = identifiers.make()[0]
         digest = hash_secret(secret.encode())
         self.stored.create(
-            NewApiKey(
-                key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes), moderator=moderator
-            )
+            NewApiKey(key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes), moderator=moderator)
         )
         return secret
 
