@@ -7,6 +7,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from flagrank.api.query import LONGEST_WAIT_SECONDS
+from flagrank.triage.review import QueueCursor, encode_queue_cursor
 from flagrank.triage.task import Cursor, encode_cursor
 from tests.packages import zip_small_package
 
@@ -20,6 +21,8 @@ schemathesis.openapi.format("date-time", _PAST.map(datetime.isoformat))
 # A cursor is opaque: any that has its form.
 _CURSORS = st.builds(Cursor, _PAST, st.uuids(version=4).map(str))
 schemathesis.openapi.format("cursor", _CURSORS.map(encode_cursor))
+_QUEUE_CURSORS = st.builds(QueueCursor, st.floats(0, 1e9), st.uuids(version=4).map(str))
+schemathesis.openapi.format("queue-cursor", _QUEUE_CURSORS.map(encode_queue_cursor))
 # Any of three packages; what is made up is refused.
 _PACKAGES = st.sampled_from([f"package {number}".encode() for number in range(3)])
 schemathesis.openapi.media_type(

@@ -172,7 +172,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
             ),
             keys=made.keys,
             find_schema=lambda: made.schema,
-            reasons=DEFAULT_POLICY.severities,
+            find_policy=lambda: DEFAULT_POLICY,
             executor=executor,
             limit_bytes=LIMIT_BYTES,
             is_ending=lambda: False,

@@ -22,6 +22,8 @@ rules = st.builds(
     st.floats(0.01, 10_000),
     st.floats(0.01, 0.99),
     st.floats(0.01, 10_000),
+    st.floats(2, 1_000),
+    st.floats(0.01, 1_440),
 )
 outcomes = st.lists(
     st.builds(Outcome, st.floats(0, 400).map(lambda days: START - timedelta(days=days)), st.booleans()),

@@ -22,6 +22,8 @@ from flagrank.api.problems import (
     make_timeout_problem,
 )
 from flagrank.api.report_description import JsonSchema, describe_report, make_example
+from flagrank.api.review_description import SCHEMAS as REVIEW_SCHEMAS
+from flagrank.api.review_description import describe_review_paths
 from flagrank.api.task_description import SCHEMAS as TASK_SCHEMAS
 from flagrank.api.task_description import describe_task_paths
 from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
@@ -37,6 +39,7 @@ stable."""
 TAGS = [
     {"name": "scoring", "description": "Scores and the order that follows from them."},
     {"name": "tasks", "description": "Scoring later: accepted means on disk, and that it will be scored."},
+    {"name": "review", "description": "Cases, most urgent first: who looks at which, and what they decide."},
     {"name": "models", "description": "Which model scores, and which ones are being tried."},
     {"name": "service", "description": "Whether the process lives, and whether it should be sent requests."},
 ]
@@ -60,6 +63,7 @@ def describe_application(
     document["paths"] = {
         "/prediction": {"post": describe_prediction(request, problems)},
         **describe_task_paths(request, problems, describe_problem),
+        **describe_review_paths(problems, describe_problem),
         **describe_model_paths(problems, describe_problem),
         **document["paths"],
         "/metrics": {"get": _describe_metrics({status: problems[status] for status in ("401", "403")})},
@@ -68,6 +72,7 @@ def describe_application(
         "Report": describe_report(schema, reasons),
         "Prediction": PREDICTION,
         **TASK_SCHEMAS,
+        **REVIEW_SCHEMAS,
         **MODEL_SCHEMAS,
         "Problem": _PROBLEM,
     }

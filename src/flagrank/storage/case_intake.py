@@ -3,9 +3,10 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, FromClause, Select, bindparam, func, select
 
 from flagrank.storage.case_rows import decode_evidence, evidence_values, standing_values
 from flagrank.storage.case_tables import (
@@ -17,8 +18,10 @@ from flagrank.storage.case_tables import (
     report,
     review_case,
 )
-from flagrank.storage.dialect import Among, insert_new_rows, insert_rows, select_given, update_rows
+from flagrank.storage.dialect import Among, insert_all_new, insert_new_rows, select_given, update_rows
 from flagrank.storage.engine import Transaction
+from flagrank.storage.known_reporters import KnownReporters, read_reporters, read_shares
+from flagrank.storage.reporter_tables import reporter_group
 from flagrank.triage.case import CaseReport, Evidence, Voice, add_report, is_answered, join_key
 from flagrank.triage.draws import choose_blind_share
 from flagrank.triage.identifiers import IdentifierSource, first_identifier
@@ -49,11 +52,17 @@ _COUNT_DECIDED = select(func.count()).where(
     decision.c.decided_at >= bindparam("since", type_=decision.c.decided_at.type)
 )
 
+_SAID = (
+    func.max(report.c.log_odds).label("log_odds"),
+    func.max(report.c.weight).label("weight"),
+    func.max(report.c.record).label("record"),
+)
+
 _Pair = tuple[str, str]  # case and reporter
 
 
 class CaseMoved(Exception):
-    """A case of these reports came or went while they were taken in."""
+    """A case of these reports came or went while they were taken in, or one of them came twice."""
 
 
 class _Draft:
@@ -64,47 +73,62 @@ class _Draft:
         self.is_new = evidence is None
         self.is_decided = is_decided
         self.evidence = evidence
-        self.arrivals: list[Arrival] = []
+        self.heard: list[tuple[Arrival, CaseReport]] = []
         self._voices: dict[str, Voice] = {}
 
     def know(self, reporter: str, voice: Voice) -> None:
         """What a reporter has said on it before."""
         self._voices[reporter] = voice
 
-    def add(self, arrival: Arrival) -> None:
-        """Count a report."""
-        counted = arrival.counted
+    def add(self, arrival: Arrival, counted: CaseReport) -> None:
+        """Count a report, in the voice that its reporter has now."""
         before = None if counted.reporter is None else self._voices.get(counted.reporter)
         self.evidence = add_report(self.evidence, counted, before)
         if counted.reporter is not None:
             self._voices[counted.reporter] = before.join(counted.voice) if before else counted.voice
-        self.arrivals.append(arrival)
+        self.heard.append((arrival, counted))
 
 
 class _Flow:
-    """How many cases came in and how many were decided in the last day, counted again each minute."""
+    """What is counted again each minute: cases that came in and were decided, and what came of these."""
 
     def __init__(self) -> None:
         self._counted_at: datetime | None = None
         self._n_arrived = self._n_decided = 0
+        self._shares: Mapping[str, float] = {}
 
     def choose_blind_share(self, transaction: Transaction, policy: Policy) -> float:
         """With which probability a new case is marked."""
+        self._count(transaction, policy)
+        return choose_blind_share(policy.draws.blind_share, self._n_arrived, self._n_decided)
+
+    def read_reporters(
+        self, transaction: Transaction, arrivals: Iterable[Arrival], policy: Policy
+    ) -> KnownReporters:
+        """What is known of those who sent these reports."""
+        self._count(transaction, policy)
+        connection, now = transaction
+        named = {name for one in arrivals if (name := one.counted.reporter) is not None}
+        return read_reporters(connection, named, now, self._shares, policy.reporters)
+
+    def _count(self, transaction: Transaction, policy: Policy) -> None:
         connection, now = transaction
         if self._counted_at is None or not timedelta(0) <= now - self._counted_at < _COUNT_EVERY:
             self._counted_at = now
             since = {"since": now - _COUNTED, "first": first_identifier(now - _COUNTED)}
             self._n_arrived = connection.scalar(_COUNT_ARRIVED, since) or 0
             self._n_decided = connection.scalar(_COUNT_DECIDED, since) or 0
-        return choose_blind_share(policy.draws.blind_share, self._n_arrived, self._n_decided)
+            self._shares = read_shares(connection, now, policy.reporters)
 
 
 class CaseIntake:
     """Takes reports in, for one worker: the ids that it gives to new cases rise."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(
+        self, chance: random.Random | None = None, identifiers: IdentifierSource | None = None
+    ) -> None:
         self._chance = chance or random.SystemRandom()
-        self._identifiers = IdentifierSource()
+        self._identifiers = identifiers or IdentifierSource()
         self._flow = _Flow()
 
     def take_in(self, transaction: Transaction, arrivals: Sequence[Arrival], policy: Policy) -> None:
@@ -128,9 +152,11 @@ class CaseIntake:
             for row in decided_rows
         }
         placed = self._place(fresh, open_drafts, decided)
-        _recall_voices(connection, placed)
-        for draft, arrival in placed:
-            draft.add(arrival)
+        known = self._flow.read_reporters(transaction, fresh, policy)
+        voiced = [(draft, arrival, known.give_voice(arrival.counted)) for draft, arrival in placed]
+        _recall_voices(connection, [(draft, counted) for draft, _, counted in voiced], known)
+        for draft, arrival, counted in voiced:
+            draft.add(arrival, counted)
         drafts = list({draft.case_id: draft for draft, _ in placed}.values())
         blind_q = self._flow.choose_blind_share(transaction, policy)
         self._write(connection, drafts, policy, blind_q)
@@ -176,10 +202,13 @@ class CaseIntake:
         ]
         if answered:
             update_rows(connection, review_case, answered, {})
-        insert_rows(connection, report, [row for draft in drafts for row in _report_rows(draft)])
+        reports = [row for draft in drafts for row in _report_rows(draft)]
+        reports.sort(key=itemgetter("report_id"))  # two workers that got the same ones wait in one order
+        if not insert_all_new(connection, report, reports):
+            raise CaseMoved
 
     def _new_row(self, draft: _Draft, policy: Policy, blind_q: float) -> dict[str, Any]:
-        first = draft.arrivals[0]
+        first = draft.heard[0][0]
         return {
             **_joined_row(draft, policy),
             "join_key": _key_of(first),
@@ -210,32 +239,43 @@ def _leave_out_known(connection: Connection, arrivals: Iterable[Arrival]) -> lis
     return [arrival for report_id, arrival in by_id.items() if report_id not in known]
 
 
-def _recall_voices(connection: Connection, placed: Sequence[tuple[_Draft, Arrival]]) -> None:
-    """Tell each case that there was what its reporters have said on it before."""
+def _recall_voices(
+    connection: Connection, placed: Sequence[tuple[_Draft, CaseReport]], known: KnownReporters
+) -> None:
+    """Tell each case that there was what those who report it now have said on it before."""
     pairs: dict[_Pair, _Draft] = {
-        (draft.case_id, arrival.counted.reporter): draft
-        for draft, arrival in placed
-        if not draft.is_new and arrival.counted.reporter is not None
+        (draft.case_id, counted.reporter): draft
+        for draft, counted in placed
+        if not draft.is_new and counted.reporter is not None
     }
-    if not pairs:
-        return
-    rows = [{"case_id": case_id, "reporter_id": reporter} for case_id, reporter in pairs]
-    given, parameters = select_given(connection, report, rows)
-    said = connection.execute(
-        select(
-            report.c.case_id,
-            report.c.reporter_id,
-            func.max(report.c.log_odds).label("log_odds"),
-            func.max(report.c.weight).label("weight"),
-            func.max(report.c.record).label("record"),
-        )
+    names = set(known.groups.values())
+    alone = [pair for pair in pairs if pair[1] not in names]
+    together = [pair for pair in pairs if pair[1] in names]
+    for asked, statement in ((alone, _recall_alone), (together, _recall_together)):
+        if asked:
+            rows = [{"case_id": case_id, "reporter_id": voice} for case_id, voice in asked]
+            given, parameters = select_given(connection, report, rows)
+            for row in connection.execute(statement(given), parameters):
+                voice = Voice(row.log_odds, row.weight, row.record)
+                pairs[row.case_id, row.voice].know(row.voice, voice)
+
+
+def _recall_alone(given: FromClause) -> Select[*tuple[Any, ...]]:
+    return (
+        select(report.c.case_id, report.c.reporter_id.label("voice"), *_SAID)
         .join(given, (report.c.case_id == given.c.case_id) & (report.c.reporter_id == given.c.reporter_id))
-        .group_by(report.c.case_id, report.c.reporter_id),
-        parameters,
+        .group_by(report.c.case_id, report.c.reporter_id)
     )
-    for row in said:
-        voice = Voice(row.log_odds, row.weight, row.record)
-        pairs[row.case_id, row.reporter_id].know(row.reporter_id, voice)
+
+
+def _recall_together(given: FromClause) -> Select[*tuple[Any, ...]]:
+    """The same of groups: what any member has said."""
+    return (
+        select(report.c.case_id, reporter_group.c.name.label("voice"), *_SAID)
+        .join(reporter_group, reporter_group.c.reporter_id == report.c.reporter_id)
+        .join(given, (report.c.case_id == given.c.case_id) & (reporter_group.c.name == given.c.reporter_id))
+        .group_by(report.c.case_id, reporter_group.c.name)
+    )
 
 
 def _evidence(draft: _Draft) -> Evidence:
@@ -252,12 +292,11 @@ def _joined_row(draft: _Draft, policy: Policy) -> dict[str, Any]:
 
 
 def _report_rows(draft: _Draft) -> Iterable[dict[str, Any]]:
-    for arrival in draft.arrivals:
-        counted: CaseReport = arrival.counted
+    for arrival, counted in draft.heard:
         yield {
             "report_id": arrival.report_id,
             "case_id": draft.case_id,
-            "reporter_id": counted.reporter,
+            "reporter_id": arrival.counted.reporter,
             "received_at": counted.received_at,
             "made_at": counted.made_at,
             "reason": counted.reason,

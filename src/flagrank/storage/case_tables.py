@@ -183,7 +183,13 @@ class DecisionColumns(TypedColumns):
     reversed_at: Column[datetime | None] = Column(Moment)
     reversed_by: Column[str | None] = Column(Text)
     reversal_reason: Column[str | None] = Column(Text)
+    is_counted = Column(Boolean, nullable=False)  # in its reporters' tallies
+    is_due = Column(Boolean, nullable=False)  # to be counted, or to be taken out
 
 
 decision = Table("decision", metadata, DecisionColumns, postgresql_with=VACUUM)
-Index("decision_time", decision.c.decided_at)
+IS_DUE = decision.c.is_due.is_(literal_column("true"))
+_DECISION_INDEXES = (
+    Index("decision_time", decision.c.decided_at),
+    Index("decision_due", decision.c.decided_at, postgresql_where=IS_DUE, sqlite_where=IS_DUE),
+)

@@ -100,7 +100,12 @@ class StoredDeciding:
             connection.execute(
                 update(decision)
                 .where(decision.c.case_id == row.case_id, decision.c.decision_no == row.decision_no)
-                .values(reversed_at=now, reversed_by=reversal.moderator, reversal_reason=reversal.reason)
+                .values(
+                    reversed_at=now,
+                    reversed_by=reversal.moderator,
+                    reversal_reason=reversal.reason,
+                    is_due=decision.c.is_counted,
+                )
             )
             after = {
                 "status": CaseStatus.OPEN,
@@ -180,6 +185,8 @@ def _decision_row(
         "note": ruling.note,
         "decided_at": now,
         "lease_no": None if found.leased_by is None else row.lease_no,
+        "is_counted": False,
+        "is_due": CaseStatus(ruling.verdict.value).is_final,
     }
 
 

@@ -54,13 +54,15 @@ class PoolCoefficients(msgspec.Struct, frozen=True):
 
 
 class ReporterRules(msgspec.Struct, frozen=True):
-    """How a reporter's decided cases become a record, `triage.reporter_record`."""
+    """How decided cases become a reporter's record (`triage.reporter_record`), and who is in step."""
 
     window_days: Days
     half_life_days: Days
     prior_cases: Pseudocount
     prior_share: Annotated[float, Meta(gt=0, lt=1)]
     prior_decisions: Pseudocount
+    in_step_targets: Annotated[int, Meta(ge=2, le=1_000)]
+    in_step_minutes: Annotated[float, Meta(gt=0, le=1_440)]
 
 
 class DrawShares(msgspec.Struct, frozen=True):

@@ -37,6 +37,12 @@ def weigh_outcomes(outcomes: Iterable[Outcome], now: datetime, rules: ReporterRu
     return Tally(decided, actioned)
 
 
+def age_tally(tally: Tally, elapsed: timedelta, rules: ReporterRules) -> Tally:
+    """The same outcomes so much later, while none of them leaves the window."""
+    weight = 2.0 ** -(max(elapsed, timedelta(0)) / timedelta(days=rules.half_life_days))
+    return Tally(tally.decided * weight, tally.actioned * weight)
+
+
 def shrink_share(actioned: int, decided: int, rules: ReporterRules) -> float:
     """The share actioned of all cases of one reason decided in the window, shrunk to the prior share.
 

@@ -7,11 +7,14 @@ and is one transaction. `StoreUnavailable` is raised where the database does not
 from collections.abc import Collection
 from typing import Protocol
 
-from flagrank.triage.policy import Policy
+from flagrank.triage.case import Evidence
+from flagrank.triage.policy import Policy, ReporterRules
 from flagrank.triage.review import (
     CaseDetail,
+    CaseStatus,
     LeaseRequest,
     QueueCase,
+    QueueCursor,
     QueuePage,
     QueueQuery,
     Reversal,
@@ -28,6 +31,10 @@ class QueueReading(Protocol):
 
     def count_cases(self, most: int) -> int:
         """How many cases are open; at most so many are counted."""
+        ...
+
+    def list_evidence(self, limit: int) -> list[tuple[QueueCase, Evidence]]:
+        """So many of the most urgent open cases with what ranks them, highest priority first."""
         ...
 
     def read_case(self, case_id: str) -> CaseDetail | None:
@@ -69,5 +76,48 @@ class Deciding(Protocol):
         """Reverse the decision that stands: the case is open again, ranked by the policy, and nobody's.
 
         Raises `CaseNotFound`; `CaseConflict` where it is open, or another case on its target is; `OwnCause`.
+        """
+        ...
+
+
+class Outcomes(Protocol):
+    """The side of the background that learns of reporters from decisions."""
+
+    def count_outcomes(self, rules: ReporterRules, limit: int) -> int:
+        """Count decisions, and reversals, that were not yet; at most so many; returns how many.
+
+        The open cases of the reporters concerned are gathered again.
+        """
+        ...
+
+    def forget_outcomes(self, rules: ReporterRules, limit: int) -> int:
+        """Count at most so many reporters again of whom an outcome has left the window; how many."""
+        ...
+
+
+class CaseRanking(Protocol):
+    """The side of the background that ranks open and escalated cases anew, beside the work on them."""
+
+    def rank_again(
+        self, policy: Policy, status: CaseStatus, cursor: QueueCursor | None, limit: int
+    ) -> QueueCursor | None:
+        """Rank so many cases that another policy has ranked, the most urgent behind the cursor first.
+
+        Returns where to go on, None where there was none; cases that others hold locked are passed over.
+        """
+        ...
+
+    def gather_again(self, policy: Policy, limit: int) -> int:
+        """Read the reports of so many cases again of whose reporters something new is known; how many."""
+        ...
+
+
+class ReporterGroups(Protocol):
+    """The side of the background that finds reporters in step."""
+
+    def find_groups(self, rules: ReporterRules, n_cases: int) -> int:
+        """Look at the reports of so many cases, the most urgent; how many reporters joined or left a group.
+
+        The open cases of these are gathered again.
         """
         ...

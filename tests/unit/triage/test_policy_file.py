@@ -46,7 +46,7 @@ def test_the_default_policy_has_the_numbers_of_the_design() -> None:
     }
     assert policy.deadlines == (Deadline(0, 72), Deadline(4, 24), Deadline(12, 4), Deadline(25, 1))
     assert policy.exposure == ExposureRules(0.7, 0.3, 6, 30, 48, {"MSG": 24, "PRF": 120})
-    assert policy.reporters == ReporterRules(90, 30, 3, 0.3, 10)
+    assert policy.reporters == ReporterRules(90, 30, 3, 0.3, 10, 3, 10)
     assert policy.draws.deadline_share == policy.draws.blind_share == 0.05
     leases = policy.leases
     assert (leases.minutes_after_release, leases.severe_from, leases.most_severe_in_a_row) == (10, 12, 0)

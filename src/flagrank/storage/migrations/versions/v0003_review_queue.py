@@ -1,4 +1,4 @@
-"""Cases, their reports, leases and decisions.
+"""Cases, their reports, leases and decisions, what these say of reporters, and policies.
 
 It only adds tables, so that the version before goes on working beside it; what that scores enters no case.
 """
@@ -27,10 +27,22 @@ def upgrade() -> None:
     _create_report()
     _create_lease_log()
     _create_decision()
+    _create_reporters()
+    op.create_table(
+        "policy",
+        sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("name", "toml")),
+        sa.Column("sha256", sa.Text, nullable=False, unique=True),
+        sa.Column("activation", sa.Integer, nullable=False, unique=True),
+        sa.Column("activated_at", Moment),
+        sa.Column("activated_by", sa.Text),
+    )
 
 
 def downgrade() -> None:
     """Take them away."""
+    for table in ("policy", "stale_case", "outcome_count", "reporter_group", "reporter_tally"):
+        op.drop_table(table)
     for table in ("decision", "lease_log", "report", "review_case"):
         op.drop_table(table)
 
@@ -114,9 +126,35 @@ def _create_decision() -> None:
         sa.Column("lease_no", sa.BigInteger),
         sa.Column("reversed_at", Moment),
         *(sa.Column(name, sa.Text) for name in ("reversed_by", "reversal_reason")),
+        *(sa.Column(name, sa.Boolean, nullable=False) for name in ("is_counted", "is_due")),
         postgresql_with=_VACUUM,
     )
     op.create_index("decision_time", "decision", ["decided_at"])
+    _index("decision_due", "decision", ["decided_at"], "is_due IS true")
+
+
+def _create_reporters() -> None:
+    op.create_table(
+        "reporter_tally",
+        *(sa.Column(name, sa.Text, primary_key=True) for name in ("reporter_id", "reason")),
+        *(sa.Column(name, sa.Double, nullable=False) for name in ("decided", "actioned")),
+        *(sa.Column(name, Moment, nullable=False) for name in ("counted_at", "oldest_at")),
+    )
+    op.create_index("reporter_tally_oldest", "reporter_tally", ["oldest_at"])
+    op.create_table(
+        "reporter_group",
+        sa.Column("reporter_id", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("found_at", Moment, nullable=False),
+    )
+    op.create_index("reporter_group_name", "reporter_group", ["name"])
+    op.create_table(
+        "outcome_count",
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("reason", sa.Text, primary_key=True),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("decided", "actioned")),
+    )
+    op.create_table("stale_case", sa.Column("case_id", Identifier, primary_key=True))
 
 
 def _index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
