@@ -23,6 +23,7 @@ from flagrank.triage.report import CONTEXT_FIELDS
 FILE = Path("flagrank.toml")
 PACKAGE = Path(__file__).parent
 DEMO_MODEL = PACKAGE / "demo_model"
+DEFAULT_POLICY_FILE = PACKAGE / "default_policy.toml"
 DEMO_DATA = "./flagrank-demo"
 PREFIX = "FLAGRANK_"
 
@@ -136,8 +137,8 @@ def load_schema(path: Path | None) -> FeatureSchema:
 
 def load_default_policy() -> Policy:
     """The policy that ranks where none was activated: `default@1`."""
-    source = PACKAGE / "default_policy.toml"
-    return parse_policy(source.read_text(encoding="utf-8"), source.name, version=1)
+    text = DEFAULT_POLICY_FILE.read_text(encoding="utf-8")
+    return parse_policy(text, DEFAULT_POLICY_FILE.name, version=1)
 
 
 def _read_file(file: Path) -> dict[str, Any]:
