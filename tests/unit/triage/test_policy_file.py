@@ -56,7 +56,7 @@ def test_the_default_policy_has_the_numbers_of_the_design() -> None:
 
 def test_every_number_of_the_pool_is_read_by_its_name() -> None:
     assert load_default_policy().pool == PoolCoefficients(
-        intercept=-1.0, max_log_odds=0.8, sum_weight=0.2, ln_reporters=0.4, sum_record=0.4
+        intercept=-1.2948, max_log_odds=0.5968, sum_weight=0.2982, ln_reporters=1.0, sum_record=0.92
     )
 
 
@@ -127,12 +127,12 @@ def test_a_moderator_may_have_ids_in_the_application() -> None:
             'exposure.life_hours.PRF is "<date>"; expected a number over 0 and at most 8,760.',
         ),
         (
-            "sum_weight = 0.2",
+            "sum_weight = 0.2982",
             "sum_weight = -0.2",
             "pool.sum_weight is -0.2; expected a number from 0 to 100.",
         ),
         (
-            "intercept = -1.0",
+            "intercept = -1.2948",
             "interzept = -1.0",
             "pool.interzept is no key of a policy. Remove it or correct its",
         ),
