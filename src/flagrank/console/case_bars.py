@@ -34,11 +34,10 @@ class Bar(msgspec.Struct, frozen=True):
 def draw_factors(case: QueueCase, policy: Policy) -> list[Bar]:
     """The factors of the priority; a bar is as long as its factor's logarithm, so that lengths add up."""
     factors = split_priority(case.score, case.severity, case.exposure, policy.exposure.power)
-    lengths = [log(factor.value) for factor in factors]
-    return _draw(
-        [(_label_factor(factor, case), f"\N{MULTIPLICATION SIGN} {_show(factor.value)}") for factor in factors],
-        lengths,
-    )
+    told = [
+        (_label_factor(factor, case), f"\N{MULTIPLICATION SIGN} {_show(factor.value)}") for factor in factors
+    ]
+    return _draw(told, [log(factor.value) for factor in factors])
 
 
 def draw_terms(detail: CaseDetail, policy: Policy) -> list[Bar]:
