@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from benchmarks import pooling, promotions, quality, review, serving, start, tasks, tasks_full
+from benchmarks import console, pooling, promotions, quality, review, serving, start, tasks, tasks_full
 from benchmarks.tables import progress
 
-PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "pooling")
+PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "pooling", "console")
 # A thousand promotions, tasks beside task libraries and with ten million rows; run when it is named only.
 FULL = "full"
 
@@ -28,20 +30,18 @@ def main() -> None:
             f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}, {FULL}"
         )
     _warn_of_company()
-    if "start" in parts:
-        start.main(with_install=arguments.install)
-    if "serving" in parts:
-        serving.main()
-    if "promotions" in parts:
-        promotions.main()
-    if "tasks" in parts:
-        tasks.main()
-    if "quality" in parts:
-        quality.main()
-    if "review" in parts:
-        review.main()
-    if "pooling" in parts:
-        pooling.main()
+    measure: dict[str, Callable[[], None]] = {
+        "start": partial(start.main, with_install=arguments.install),
+        "serving": serving.main,
+        "promotions": promotions.main,
+        "tasks": tasks.main,
+        "quality": quality.main,
+        "review": review.main,
+        "pooling": pooling.main,
+        "console": console.main,
+    }
+    for part in filter(parts.__contains__, PARTS):
+        measure[part]()
     if FULL in parts:
         promotions.main(promotions.FEW, processes=2)
         promotions.main(promotions.MANY)
