@@ -104,9 +104,7 @@ def test_the_active_policy_again_is_no_change(own: RunningServer) -> None:
     assert activate(own, NIGHT) == activate(own, NIGHT) == "night@2"
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain;charset=utf-8", "application/octet-stream", "Application/TOML"]
-)
+@pytest.mark.parametrize("kind", ["text/plain;charset=utf-8", "application/octet-stream", "Application/TOML"])
 def test_toml_may_be_called_otherwise(server: RunningServer, kind: str) -> None:
     assert put(server, DEFAULT, kind).document == {"policy": "default@1"}
 

@@ -73,8 +73,11 @@ def _refuse(source: str, faults: _Faults) -> None:
     problems = [
         FieldProblem(path, f"{source}: {path} {fault}") for path, fault in islice(faults, MAX_PROBLEMS)
     ]
-    if problems:
-        raise PolicyRefused(" ".join(problem.detail for problem in problems), problems)
+    if not problems:
+        return
+    count = len(problems)
+    more = f"{source} has {count}{' or more' if count == MAX_PROBLEMS else ''} faults. " if count > 1 else ""
+    raise PolicyRefused(more + problems[0].detail, problems)
 
 
 def _find_misfits(expected: inspect.Type, value: object, path: str) -> _Faults:

@@ -188,7 +188,7 @@ def test_a_moderator_may_have_ids_in_the_application() -> None:
     ],
 )
 def test_a_fault_is_told_by_place_with_what_to_do(old: str, new: str, sentence: str) -> None:
-    assert f"night.toml: {sentence}" in refuse(change(old, new)).detail
+    assert f"night.toml: {sentence}" in " ".join(fault.detail for fault in refuse(change(old, new)).fields)
 
 
 def test_a_policy_without_deadlines_is_refused() -> None:
@@ -222,15 +222,19 @@ def test_every_fault_is_told_at_once() -> None:
     text = (
         change("spam = 1\n", "spam = 0\n").replace("hours = 72", "hours = 0").replace("MSG = 24", "MSG = 0")
     )
-    assert {problem.path for problem in refuse(text).fields} == {
+    error = refuse(text)
+    assert {problem.path for problem in error.fields} == {
         "severities.spam",
         "deadlines[0].hours",
         "exposure.life_hours.MSG",
     }
+    assert error.detail.startswith("night.toml has 3 faults. night.toml: severities.spam is 0; expected")
 
 
 def test_no_more_than_twenty_faults_are_told() -> None:
-    assert len(refuse("".join(f"a{n} = 1\n" for n in range(1_000)) + TEXT).fields) == 20
+    error = refuse("".join(f"a{n} = 1\n" for n in range(1_000)) + TEXT)
+    assert len(error.fields) == 20
+    assert error.detail.startswith("night.toml has 20 or more faults. night.toml: a0 is no key of a policy.")
 
 
 def test_reasons_without_end_are_refused() -> None:
