@@ -18,10 +18,11 @@ from flagrank.console import ModelParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.checked_packages import no_packages_checked
 from flagrank.service.promotion import CheckedRegistry
-from flagrank.settings import load_default_policy
+from flagrank.settings import load_default_policy, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database, embedded_url, open_database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.storage.schema import upgrade_schema
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.triage.api_key import ApiKey, NewApiKey, Scope, hash_secret, make_secret
@@ -105,6 +106,7 @@ class Console:
     keys: StoredKeys
     schema: FeatureSchema | None
     models: Models
+    policies: StoredPolicies
 
     async def submit(self, submission: Submission) -> Receipt:
         """What the service gives the console for it."""
@@ -143,13 +145,20 @@ def console(tmp_path: Path) -> Iterator[Console]:
         registry, shadow_log = StoredModelRegistry(database), StoredShadowLog(database)
         models = Models(registry, shadow_log, CheckedRegistry(registry, checked, None))
         made = Console(
-            url, database, TaskStore(database), StoredKeys(database), read_default_schema(), models
+            url,
+            database,
+            TaskStore(database),
+            StoredKeys(database),
+            read_default_schema(),
+            models,
+            StoredPolicies(database, read_default_policy()),
         )
         application = create_console(
             made.store.reading,
             made.store.changes,
             made.submit,
             ModelParts(registry, shadow_log, models.checked, models.read_curves, executor, working),
+            made.policies,
             keys=made.keys,
             find_schema=lambda: made.schema,
             find_policy=lambda: DEFAULT_POLICY,

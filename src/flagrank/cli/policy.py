@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagrank.storage.policies import StoredPolicies
-    from flagrank.triage.policy import PolicyChange
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -67,7 +66,7 @@ def check(file: PolicyFile, *, as_json: AsJson = False) -> None:
 @application.command()
 def diff(file: PolicyFile, *, as_json: AsJson = False) -> None:
     """Print every number that a file has otherwise than the active policy; changes nothing."""
-    from flagrank.triage.policy import compare_policies
+    from flagrank.triage.policy import compare_policies, show_value
     from flagrank.triage.policy_file import parse_policy
 
     policy = parse_policy(_read(file), str(file), 1)
@@ -78,7 +77,7 @@ def diff(file: PolicyFile, *, as_json: AsJson = False) -> None:
         print_json({"before": active.label, "after": policy.name, "changes": changes})
         return
     for change in changes:
-        typer.echo(_describe(change))
+        typer.echo(f"{change.path}: {show_value(change.before)} -> {show_value(change.after)}")
     if not changes:
         typer.echo(f"{file} has every number of {active.label}.")
 
@@ -128,11 +127,3 @@ def _read(file: Path) -> str:
         why = getattr(error, "strerror", None) or error
         raise PolicyRefused(f"{file} can't be read: {why}. Name a policy's TOML file.") from error
     return decode_policy(content, str(file))
-
-
-def _describe(change: "PolicyChange") -> str:
-    before, after = (
-        "nothing" if value is None else f"{value:g}" if isinstance(value, float) else value
-        for value in (change.before, change.after)
-    )
-    return f"{change.path}: {before} -> {after}"

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flagrank.console.pages import CONSOLE, MODELS, SIGN_IN
+from flagrank.console.pages import CONSOLE, MODELS, POLICY, SIGN_IN
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
 
 COOKIE = "flagrank_key"
-SCOPES = (KeyScope.TASKS, KeyScope.MODELS)  # a key has one of them, or opens nothing here
+SCOPES = (KeyScope.TASKS, KeyScope.MODELS, KeyScope.POLICY)  # a key has one of them, or opens nothing here
 OPEN_PREFIXES = (SIGN_IN, f"{CONSOLE}/sign-out", f"{CONSOLE}/assets/")
 
 
@@ -63,6 +63,8 @@ def _find_scope(path: str) -> KeyScope | None:
     """The scope that a page needs; None for the one that only leads to another."""
     if path == MODELS or path.startswith(f"{MODELS}/"):
         return KeyScope.MODELS
+    if path == POLICY or path.startswith(f"{POLICY}/"):
+        return KeyScope.POLICY
     return None if path == f"{CONSOLE}/" else KeyScope.TASKS
 
 

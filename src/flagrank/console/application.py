@@ -16,7 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from flagrank.console.access import AccessCheck, Keys
 from flagrank.console.model_changes import ModelChanges
 from flagrank.console.model_pages import ModelPages, ModelParts
-from flagrank.console.pages import CONSOLE, FOLDER, MODELS, SECURITY_HEADERS, TASKS, Pages, find_status
+from flagrank.console.pages import (
+    CONSOLE,
+    FOLDER,
+    MODELS,
+    POLICY,
+    SECURITY_HEADERS,
+    TASKS,
+    Pages,
+    find_status,
+)
+from flagrank.console.policy_pages import PolicyPages
 from flagrank.console.sign_in_page import SignInPage
 from flagrank.console.submission_page import SubmissionPage, Submit
 from flagrank.console.task_pages import TaskPages
@@ -25,6 +35,7 @@ from flagrank.triage.api_key import Scope as KeyScope
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.policy import Policy
+from flagrank.triage.policy_ports import PolicyStore
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
 _SENTENCES = {
@@ -39,6 +50,7 @@ def create_console(
     changes: TaskChanges,
     submit: Submit,
     models: ModelParts,
+    policies: PolicyStore,
     *,
     keys: Keys,
     find_schema: Callable[[], FeatureSchema | None],
@@ -57,6 +69,7 @@ def create_console(
         *SignInPage(pages, keys).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
         *SubmissionPage(pages, submit, find_schema, find_policy, limit_bytes=limit_bytes).make_routes(),
+        *PolicyPages(pages, policies, executor).make_routes(),
         *ModelChanges(pages, models).make_routes(),
         *ModelPages(pages, models).make_routes(),
         Mount("/assets", StaticFiles(directory=FOLDER / "assets")),
@@ -80,7 +93,8 @@ async def _lead_in(_: Request) -> Response:
 async def _lead_on(request: Request) -> Response:
     """To the first page that whoever signed in may see."""
     key: ApiKey | None = request.scope["state"].get("console_key")
-    return RedirectResponse(TASKS if key is None or KeyScope.TASKS in key.scopes else MODELS, 303)
+    pages = {KeyScope.TASKS: TASKS, KeyScope.MODELS: MODELS, KeyScope.POLICY: POLICY}
+    return RedirectResponse(next(pages[one] for one in pages if key is None or one in key.scopes), 303)
 
 
 async def _answer_error(pages: Pages, request: Request, error: Exception) -> Response:

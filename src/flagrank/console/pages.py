@@ -17,15 +17,19 @@ from flagrank.triage.errors import (
     GateRefused,
     ModelConflict,
     ModelNotFound,
+    PolicyConflict,
+    PolicyNotFound,
     SchemaRefused,
     StoreUnavailable,
     TaskConflict,
     TaskNotFound,
 )
+from flagrank.triage.policy import show_value
 
 CONSOLE = "/console"
 TASKS = f"{CONSOLE}/tasks"
 MODELS = f"{CONSOLE}/models"
+POLICY = f"{CONSOLE}/policy"
 SIGN_IN = f"{CONSOLE}/sign-in"
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
@@ -44,8 +48,11 @@ _STATUS_OF: dict[type[FlagrankError], int] = {
     ModelConflict: 409,
     GateRefused: 409,
     SchemaRefused: 409,
+    PolicyNotFound: 404,
+    PolicyConflict: 409,
     StoreUnavailable: 503,
 }
+_ROOMS = ((f"{MODELS}/", "the models"), (POLICY, "the policy"))  # where whoever was refused goes back to
 UNCHANGED = 204  # htmx leaves the page as it is
 
 
@@ -66,6 +73,7 @@ class Pages:
             count="{:,}".format,
             digits="{:.4g}".format,
             share=show_share,
+            policy_value=show_value,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:
@@ -90,8 +98,10 @@ class Pages:
         self, scope: Scope, status: int, detail: str, fields: Sequence[FieldProblem] = ()
     ) -> Response:
         """A page that says what is wrong and what to do."""
-        is_model = scope["path"].startswith(f"{MODELS}/")
-        return self.show(scope, "refusal.html.jinja", status, detail=detail, fields=fields, is_model=is_model)
+        back, name = next((one for one in _ROOMS if scope["path"].startswith(one[0])), (TASKS, "the tasks"))
+        return self.show(
+            scope, "refusal.html.jinja", status, detail=detail, fields=fields, back=back, name=name
+        )
 
     def _render(self, template: str, **values: object) -> str:
         return self._environment.get_template(template).render(values)

@@ -227,6 +227,7 @@ class ApiProcess:
             StoredTaskChanges(self._database),
             submission.commit,
             parts,
+            StoredPolicies(self._database, read_default_policy()),
             keys=keys,
             find_schema=find_schema,
             find_policy=self._models.find_policy,
