@@ -100,7 +100,7 @@ def test_a_policy_with_faults_stays_in_the_form_with_each_told(visitor: Visitor,
     page = visitor.open("/policy")
     bad = NIGHT.replace("spam = 8.5", "spam = 0").replace("power = 0.7", "power = 7")
     compare(page, bad)
-    alert = page.get_by_role("alert").filter(has_text="has 2 faults")
+    alert = page.get_by_role("alert").filter(has_text="2 places are wrong")
     expect(alert.get_by_role("listitem")).to_have_count(2)
     expect(alert).to_contain_text("exposure.power is 7; expected a number from 0 to 1. Change it.")
     expect(page.get_by_role("textbox", name="The policy that was sent")).to_have_value(bad)
