@@ -136,9 +136,9 @@ def test_words_of_a_policy_are_text_and_nothing_else(visitor: Visitor, console: 
     assert word in console.policies.read_toml(2)
 
 
-def test_it_works_without_a_file_chosen_and_without_scripts(console: Console) -> None:
+def test_an_empty_form_is_told_what_a_policy_lacks(console: Console) -> None:
     status, _, body = ask(console, "POST", "/console/policy/changes", "toml=", **FORM)
-    assert (status, b"The policy has " in body) == (422, True)
+    assert (status, b"The policy: severities is missing; expected a table." in body) == (422, True)
 
 
 @pytest.mark.parametrize("replacing", ["", "x", "-1", "9" * 400])

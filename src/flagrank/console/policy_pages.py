@@ -143,7 +143,7 @@ class PolicyPages:
 
     def _compare(self, toml: str) -> Comparison:
         active = show_policy(self._store, None)
-        before, after = (parse_policy(text, SOURCE, 1) for text in (active.toml, toml))
+        before, after = parse_policy(active.toml, active.policy, 1), parse_policy(toml, SOURCE, 1)
         return Comparison(active, after.name, compare_policies(before, after))
 
     async def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
