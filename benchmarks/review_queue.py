@@ -37,12 +37,12 @@ AIM_RATIO, AIM_INTAKE, AIM_EMBEDDED = 1.5, 2_000.0, 3.0
 LEASE, DECISION, PAGE = "lease of 10", "decision", "two pages of GET /queue"
 REPORTS = "reports taken in"
 HOW = (
-    f"Over the storage ports, no HTTP: {LEASES_PER_SECOND} leases of {CASES_A_LEASE} a second in an open loop, "
-    f"each for {LEASE_SECONDS} s, every second one followed by a decision, and {PAGES_PER_SECOND} times a "
-    f"second two pages of {CASES_A_PAGE}; then intake in batches of {BATCH}, half of it on open cases. {ROUNDS} "
-    f"rounds of {ROUND_SECONDS:g} and {INTAKE_SECONDS:g} s, the databases in turn, which share two processors "
-    f"with the load. Alone and pages: medians of {ROUNDS_OF_PAGES} times {CALLS} calls one after another; the "
-    "pages are all that the server counts, in memory or not."
+    f"Over the storage ports, no HTTP: {LEASES_PER_SECOND} leases of {CASES_A_LEASE} a second in an open "
+    f"loop, each for {LEASE_SECONDS} s, every second one followed by a decision, and "
+    f"{PAGES_PER_SECOND} times a second two pages of {CASES_A_PAGE}; then intake in batches of {BATCH}, half "
+    f"of it on open cases. {ROUNDS} rounds of {ROUND_SECONDS:g} and {INTAKE_SECONDS:g} s, the databases in "
+    f"turn; database and load share two processors. Alone and pages: medians of {ROUNDS_OF_PAGES} times "
+    f"{CALLS} calls one after another; the pages are all that the server counts, in memory or not."
 )
 
 

@@ -19,6 +19,7 @@ from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
+from flagrank.api.policy import TOML_TYPES, TOO_LONG, PolicyRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.queue import QueueRoutes
 from flagrank.api.reply import JsonRoute
@@ -34,13 +35,14 @@ from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
-from flagrank.settings import Settings, load_schema
+from flagrank.settings import Settings, load_schema, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.case_reading import StoredQueueReading
 from flagrank.storage.decisions import StoredDeciding
 from flagrank.storage.engine import Database
 from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
@@ -49,6 +51,7 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
+from flagrank.triage.policy_file import MAX_POLICY_BYTES
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.review import LeaseLimits
 
@@ -189,6 +192,7 @@ class ApiProcess:
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
             **self._make_model_routes(parts),
             **self._make_review_routes(CaseExplainer(serving.find, explaining), threads),
+            **self._make_policy_routes(threads),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
         }
@@ -234,6 +238,18 @@ class ApiProcess:
             ("GET", "/case/{case_id}"): JsonRoute(cases.show),
             ("POST", "/case/{case_id}/decision"): JsonRoute(cases.decide),
             ("POST", "/case/{case_id}/reopen"): JsonRoute(cases.reopen),
+        }
+
+    def _make_policy_routes(self, threads: Executor) -> Routes:
+        most = min(self._settings.body_limit_bytes, MAX_POLICY_BYTES)
+        policies = PolicyRoutes(
+            StoredPolicies(self._database, read_default_policy()),
+            threads,
+            BodyReader(most, TOML_TYPES, TOO_LONG),
+        )
+        return {
+            ("GET", "/policy"): JsonRoute(policies.show),
+            ("PUT", "/policy"): JsonRoute(policies.activate),
         }
 
     def _make_console(

@@ -13,10 +13,10 @@ from flagrank.storage.dialect import lock_until_commit
 from flagrank.storage.engine import Database
 from flagrank.storage.tables import policy
 from flagrank.triage.audit import AuditAction, AuditEntry, Change
-from flagrank.triage.errors import PolicyConflict, PolicyNotFound
+from flagrank.triage.errors import PolicyConflict
 from flagrank.triage.policy import Policy
 from flagrank.triage.policy_file import parse_policy
-from flagrank.triage.policy_ports import PolicyVersion
+from flagrank.triage.policy_ports import PolicyVersion, make_unknown_version
 
 BUILT_IN = 1  # its version
 _LOCK = 0x666C6167_0009
@@ -103,9 +103,7 @@ class StoredPolicies:
         if toml is None and version == BUILT_IN:  # nothing was ever activated
             toml = self._built_in
         if toml is None:
-            raise PolicyNotFound(
-                f"No policy has version {version}. Look at the versions of the active policy's page."
-            )
+            raise make_unknown_version(version)
         return toml
 
     def _keep_built_in(self, connection: Connection) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from flagrank.triage.audit import AuditEntry, Change
+from flagrank.triage.errors import PolicyNotFound
 from flagrank.triage.policy import Policy
 
 
@@ -18,6 +19,11 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     version: int
     activated_at: datetime | None
     activated_by: str | None
+
+
+def make_unknown_version(version: int | None) -> PolicyNotFound:
+    """What someone is told who asks for a policy that never was."""
+    return PolicyNotFound(f"No policy has version {version}. Look for it among those that were activated.")
 
 
 class PolicyStore(Protocol):
