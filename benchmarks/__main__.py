@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from benchmarks import pooling, promotions, quality, review, review_queue, serving, start, tasks, tasks_full
 from benchmarks.tables import progress
@@ -28,27 +30,27 @@ def main() -> None:
             f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}, {FULL}"
         )
     _warn_of_company()
-    if "start" in parts:
-        start.main(with_install=arguments.install)
-    if "serving" in parts:
-        serving.main()
-    if "promotions" in parts:
-        promotions.main()
-    if "tasks" in parts:
-        tasks.main()
-    if "quality" in parts:
-        quality.main()
-    if "review" in parts:
-        review.main()
-    if "queue" in parts:
-        review_queue.main(*review_queue.SMALL)
-    if "pooling" in parts:
-        pooling.main()
-    if FULL in parts:
-        promotions.main(promotions.FEW, processes=2)
-        promotions.main(promotions.MANY)
-        tasks_full.main()
-        review_queue.main()
+    runs: dict[str, Callable[[], None]] = {
+        "start": partial(start.main, with_install=arguments.install),
+        "serving": serving.main,
+        "promotions": promotions.main,
+        "tasks": tasks.main,
+        "quality": quality.main,
+        "review": review.main,
+        "queue": partial(review_queue.main, *review_queue.SMALL),
+        "pooling": pooling.main,
+        FULL: _run_full,
+    }
+    for name, run in runs.items():
+        if name in parts:
+            run()
+
+
+def _run_full() -> None:
+    promotions.main(promotions.FEW, processes=2)
+    promotions.main(promotions.MANY)
+    tasks_full.main()
+    review_queue.main()
 
 
 def _warn_of_company() -> None:
