@@ -15,7 +15,6 @@ from sqlalchemy import Table, create_engine
 from sqlalchemy.engine import Engine, make_url
 
 from benchmarks.queue_store import opened_queue
-from benchmarks.task_databases import TaskDatabase
 from flagrank.storage.case_tables import decision, lease_log, report, review_case
 from flagrank.storage.reporter_tables import reporter_tally
 from flagrank.triage.identifiers import pack_identifier
@@ -25,10 +24,13 @@ REPORTS_A_CASE = 4
 OPEN_OF_TEN = 4  # the others are decided
 REPORTS_AN_OPEN_CASE = REPORTS_A_CASE * 10 // OPEN_OF_TEN
 REPORTERS, MODERATORS = 1_000_003, 32
-SPREAD_MICROSECONDS = 2_000_000  # between one case and the next
+SPREAD_MICROSECONDS = 60 * 86_400 * 1_000_000  # from the first case to the last
 _CHUNK = 50_000  # cases a transaction
 _SPREAD = 1_000_003  # a prime, so that neighbours are no neighbours by priority, deadline or reporter
-_MADE = "WITH RECURSIVE made(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM made WHERE n < {last}) "
+_MADE = (
+    "WITH RECURSIVE made(n) AS "
+    "(SELECT CAST({first} AS bigint) UNION ALL SELECT n + 1 FROM made WHERE n < {last}) "
+)
 _IS_OPEN = f"made.n % 10 < {OPEN_OF_TEN}"
 _MODERATOR = f"'m' || (made.n % {MODERATORS})"
 _CHANCE = f"(1 + made.n * 7919 % {_SPREAD}) / {_SPREAD}.0"
@@ -41,7 +43,7 @@ _CASE: dict[str, str] = {
     "status": f"CASE WHEN {_IS_OPEN} THEN 0 ELSE 2 + made.n % 2 END",
     "priority": f"p.priority * {_CHANCE}",
     "first_reported_at": "made_time(made.n)",
-    "deadline_at": f"made_time(made.n + made.n * 7919 % {_SPREAD})",
+    "deadline_at": "made_time(made.n + made.n * 7919 % 100000)",
     "blind": "made.n * 7907 % 100 < 5",
     "lease_no": f"CASE WHEN {_IS_OPEN} THEN 0 ELSE 1 END",
     "decision_no": f"CASE WHEN {_IS_OPEN} THEN 0 ELSE 1 END",
@@ -87,19 +89,20 @@ _TALLY: dict[str, str] = {
 }
 
 
-def fill(database: TaskDatabase, reports: int) -> int:
+def fill(url: str, reports: int) -> int:
     """Fill an empty database with so many reports, the newest a moment ago; how many cases are open."""
     n_cases = reports // REPORTS_A_CASE
-    _take_in_patterns(database)
-    engine = create_engine(make_url(database.url.replace("postgresql://", "postgresql+psycopg://")))
-    first_microseconds = time.time_ns() // 1_000 - n_cases * SPREAD_MICROSECONDS
+    _take_in_patterns(url)
+    engine = create_engine(make_url(url.replace("postgresql://", "postgresql+psycopg://")))
+    first_microseconds = time.time_ns() // 1_000 - SPREAD_MICROSECONDS
+    between = SPREAD_MICROSECONDS // n_cases
     tables = (review_case, report, lease_log, decision, reporter_tally)
     for table in tables:
         _drop_indexes(engine, table)
     if engine.dialect.name == "sqlite":
-        _fill_sqlite(database.url.removeprefix("sqlite:///"), n_cases, first_microseconds)
+        _fill_sqlite(url.removeprefix("sqlite:///"), n_cases, (first_microseconds, between))
     else:
-        _fill_postgresql(database.url, n_cases, first_microseconds)
+        _fill_postgresql(url, n_cases, (first_microseconds, between))
     for table in tables:
         for index in table.indexes:
             index.create(engine)
@@ -108,9 +111,9 @@ def fill(database: TaskDatabase, reports: int) -> int:
     return n_cases * OPEN_OF_TEN // 10
 
 
-def _take_in_patterns(database: TaskDatabase) -> None:
+def _take_in_patterns(url: str) -> None:
     chance = Random(1)  # noqa: S311 - the same each time
-    with opened_queue(database.url) as queue:
+    with opened_queue(url) as queue:
         queue.take_in(
             [
                 queue.make_arrival(f"pattern-{number}", chance, age=timedelta(hours=voice))
@@ -138,8 +141,9 @@ def _settle(engine: Engine) -> None:
         connection.exec_driver_sql("CHECKPOINT")
 
 
-def _fill_postgresql(url: str, n_cases: int, first: int) -> None:
-    microseconds = f"({first} + n * {SPREAD_MICROSECONDS})"
+def _fill_postgresql(url: str, n_cases: int, times: tuple[int, int]) -> None:
+    first, between = times  # the microsecond of the first case, and how many lie before the next one
+    microseconds = f"({first} + n * {between})"
     hexadecimal = f"lpad(to_hex({microseconds} / 1000), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0')"
     functions = {
         "made_time(n bigint) RETURNS timestamptz": f"to_timestamp({microseconds} / 1000000.0)",
@@ -153,9 +157,11 @@ def _fill_postgresql(url: str, n_cases: int, first: int) -> None:
         _make(lambda statement: connection.execute(statement.encode()), connection.transaction, n_cases)
 
 
-def _fill_sqlite(file: str, n_cases: int, first: int) -> None:
+def _fill_sqlite(file: str, n_cases: int, times: tuple[int, int]) -> None:
+    first, between = times
+
     def made_time(number: int) -> int:
-        return first + number * SPREAD_MICROSECONDS
+        return first + number * between
 
     def made_id(number: int) -> bytes:
         return pack_identifier(str(UUID(int=made_time(number) // 1_000 << 80 | 7 << 76 | 8 << 60 | number)))

@@ -89,7 +89,7 @@ def _prepare(
     database = stack.enter_context(make())
     progress.print(f"{database.name}: adding {reports:,} reports ...")
     begin = time.perf_counter()
-    n_open = fill(database, reports)
+    n_open = fill(database.url, reports)
     progress.print(f"  {n_open:,} open cases after {time.perf_counter() - begin:,.0f} s")
     return Measured(database, reports, n_open)
 
