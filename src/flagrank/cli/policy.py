@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flagrank.cli import policy_fit
 from flagrank.cli.output import AsJson, print_json
 
 if TYPE_CHECKING:
