@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 application = typer.Typer(
     no_args_is_help=True,
-    help="Show, check, fit and activate the policy: severities, deadlines and every other number of the ranking.",
+    help="Show, check, fit and activate the policy: severities, deadlines, every number of the ranking.",
     epilog="Begin with a copy: `flagrank policy show > policy.toml`; change it, then `diff` and `activate`.",
 )
 
