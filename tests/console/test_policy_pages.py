@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from flagrank.settings import read_default_policy
 from flagrank.triage.api_key import Scope
+from tests.case_store import arrival
 from tests.console.conftest import ANN, Console, Visitor
 from tests.console.test_access import ask, sign_in
 
@@ -55,6 +56,30 @@ def test_every_number_that_would_change_is_shown_before_anything_is_activated(
     page.get_by_role("link", name="Leave it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Policy")
     assert active(console) == "default@1"
+
+
+def test_how_the_first_cases_would_change_is_shown_before_anything_is_activated(
+    visitor: Visitor, console: Console
+) -> None:
+    reasons = ["threat"] * 100 + ["spam"] * 3
+    console.cases.take_in(arrival(f"t{number}", 0.5, reason=one) for number, one in enumerate(reasons))
+    page = visitor.open("/policy")
+    compare(page, NIGHT.replace("spam = 8.5", "spam = 900"))
+    expect(page.get_by_role("heading", name="The first 100 cases")).to_be_visible()
+    expect(page.get_by_text("3 cases would come in, and as many leave")).to_be_visible()
+    page.get_by_text("103 cases change their places").click()
+    first = page.get_by_role("table", name="The first 100 cases").locator("tbody tr").first
+    expect(first).to_contain_text("spam")
+    expect(first.get_by_role("cell").last).to_have_text("1")
+    page.get_by_role("link", name="Leave it").click()
+    compare(page, NIGHT.replace("spam = 8.5", "spam = 1"))
+    expect(page.get_by_text("Not one of them would change its place")).to_be_visible()
+
+
+def test_without_cases_no_order_is_told(visitor: Visitor) -> None:
+    page = visitor.open("/policy")
+    compare(page, NIGHT)
+    expect(page.get_by_role("heading", name="The first 100 cases")).to_have_count(0)
 
 
 def test_a_policy_is_activated_with_its_reason_and_stands_in_the_history(

@@ -73,7 +73,7 @@ def create_console(
         *CasePages(pages, review).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
         *SubmissionPage(pages, submit, find_schema, find_policy, limit_bytes=limit_bytes).make_routes(),
-        *PolicyPages(pages, policies, executor).make_routes(),
+        *PolicyPages(pages, policies, review.reading, executor).make_routes(),
         *ModelChanges(pages, models).make_routes(),
         *ModelPages(pages, models).make_routes(),
         Mount("/assets", StaticFiles(directory=FOLDER / "assets")),

@@ -31,6 +31,7 @@ from flagrank.triage.errors import (
     TooManyLeases,
 )
 from flagrank.triage.policy import show_value
+from flagrank.triage.why import tell_why
 
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
@@ -80,6 +81,7 @@ class Pages:
             share=show_share,
             log_odds=to_log_odds,
             policy_value=show_value,
+            why=tell_why,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:

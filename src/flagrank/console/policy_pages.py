@@ -17,11 +17,15 @@ from flagrank.console.pages import Pages, find_status
 from flagrank.console.uploads import limit_body
 from flagrank.triage.audit import MAX_REASON_CHARS, AuditEntry, make_change, name_key
 from flagrank.triage.errors import FlagrankError, PolicyConflict, PolicyRefused
-from flagrank.triage.policy import PolicyChange, compare_policies
+from flagrank.triage.policy import Policy, PolicyChange, compare_policies
 from flagrank.triage.policy_file import MAX_POLICY_BYTES, decode_policy, parse_policy
 from flagrank.triage.policy_ports import PolicyStore, ShownPolicy, show_policy
+from flagrank.triage.preview import Move, preview_ranking
+from flagrank.triage.review_ports import QueueReading
 
 MOST = 100  # rows of the history
+TOP = 100  # cases whose places are compared
+LOOKED_AT = 5_000  # of the most urgent: a quarter of a second's work
 FORM_BYTES = 16 * 2**10  # what a form has beside the policy
 SOURCE = "The policy"
 
@@ -36,20 +40,31 @@ class Draft(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Preview(msgspec.Struct, frozen=True):
+    """How the first `top` cases of the queue would change; `n_cases` of the most urgent were looked at."""
+
+    top: int
+    n_cases: int
+    n_coming: int  # into the first ones, and as many leave them
+    moves: Sequence[Move]  # of those that change their place
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """What a policy would change, and of which one."""
 
     active: ShownPolicy
     name: str
     changes: Sequence[PolicyChange]
+    preview: Preview
 
 
 class PolicyPages:
     """Reads and activates policies through the port, which is asked in `executor`."""
 
-    def __init__(self, pages: Pages, store: PolicyStore, executor: Executor) -> None:
+    def __init__(self, pages: Pages, store: PolicyStore, queue: QueueReading, executor: Executor) -> None:
         self._pages = pages
         self._store = store
+        self._queue = queue
         self._executor = executor
 
     def make_routes(self) -> list[Route]:
@@ -145,7 +160,13 @@ class PolicyPages:
     def _compare(self, toml: str) -> Comparison:
         active = show_policy(self._store, None)
         before, after = parse_policy(active.toml, active.policy, 1), parse_policy(toml, SOURCE, 1)
-        return Comparison(active, after.name, compare_policies(before, after))
+        return Comparison(active, after.name, compare_policies(before, after), self._preview(after))
+
+    def _preview(self, policy: Policy) -> Preview:
+        cases = self._queue.list_evidence(LOOKED_AT)
+        moves = preview_ranking(cases, policy, TOP)
+        coming = sum(move.place > TOP for move in moves)
+        return Preview(TOP, len(cases), coming, [move for move in moves if move.place != move.place_then])
 
     async def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
