@@ -6,16 +6,27 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import console, pooling, promotions, quality, review, serving, start, tasks, tasks_full
+from benchmarks import (
+    console,
+    pooling,
+    promotions,
+    quality,
+    review,
+    review_queue,
+    serving,
+    start,
+    tasks,
+    tasks_full,
+)
 from benchmarks.tables import progress
 
-PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "pooling", "console")
-# A thousand promotions, tasks beside task libraries and with ten million rows; run when it is named only.
+PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "queue", "pooling", "console")
+# A thousand promotions, tasks beside task libraries, tasks and reports by the ten million; when named only.
 FULL = "full"
 
 
 def main() -> None:
-    """Run the parts named, or all but the full one: about twenty minutes on two cores."""
+    """Run the parts named, or all but the full one: about twenty-two minutes on two cores."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}, which is the default, or {FULL}"
@@ -30,22 +41,28 @@ def main() -> None:
             f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}, {FULL}"
         )
     _warn_of_company()
-    measure: dict[str, Callable[[], None]] = {
+    runs: dict[str, Callable[[], None]] = {
         "start": partial(start.main, with_install=arguments.install),
         "serving": serving.main,
         "promotions": promotions.main,
         "tasks": tasks.main,
         "quality": quality.main,
         "review": review.main,
+        "queue": partial(review_queue.main, *review_queue.SMALL),
         "pooling": pooling.main,
         "console": console.main,
+        FULL: _run_full,
     }
-    for part in filter(parts.__contains__, PARTS):
-        measure[part]()
-    if FULL in parts:
-        promotions.main(promotions.FEW, processes=2)
-        promotions.main(promotions.MANY)
-        tasks_full.main()
+    for name, run in runs.items():
+        if name in parts:
+            run()
+
+
+def _run_full() -> None:
+    promotions.main(promotions.FEW, processes=2)
+    promotions.main(promotions.MANY)
+    tasks_full.main()
+    review_queue.main()
 
 
 def _warn_of_company() -> None:

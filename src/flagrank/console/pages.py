@@ -22,12 +22,15 @@ from flagrank.triage.errors import (
     ModelConflict,
     ModelNotFound,
     OwnCause,
+    PolicyConflict,
+    PolicyNotFound,
     SchemaRefused,
     StoreUnavailable,
     TaskConflict,
     TaskNotFound,
     TooManyLeases,
 )
+from flagrank.triage.policy import show_value
 
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
@@ -50,6 +53,8 @@ _STATUS_OF: dict[type[FlagrankError], int] = {
     CaseConflict: 409,
     OwnCause: 403,
     TooManyLeases: 429,
+    PolicyNotFound: 404,
+    PolicyConflict: 409,
     StoreUnavailable: 503,
 }
 UNCHANGED = 204  # htmx leaves the page as it is
@@ -74,6 +79,7 @@ class Pages:
             priority=_show_priority,
             share=show_share,
             log_odds=to_log_odds,
+            policy_value=show_value,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:

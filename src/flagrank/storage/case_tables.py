@@ -165,7 +165,7 @@ lease_log = Table("lease_log", metadata, LeaseLogColumns, postgresql_with={**VAC
 NOT_ENDED = lease_log.c.ended_at.is_(None)
 _LEASE_INDEXES = (
     Index("lease_log_standing", lease_log.c.until, postgresql_where=NOT_ENDED, sqlite_where=NOT_ENDED),
-    Index("lease_log_moderator", lease_log.c.moderator, lease_log.c.ended_at),
+    Index("lease_log_moderator", lease_log.c.moderator, lease_log.c.until),
 )
 
 

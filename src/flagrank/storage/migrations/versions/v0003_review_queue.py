@@ -112,7 +112,7 @@ def _create_lease_log() -> None:
         postgresql_with={**_VACUUM, "fillfactor": 85},
     )
     _index("lease_log_standing", "lease_log", ["until"], "ended_at IS NULL")
-    op.create_index("lease_log_moderator", "lease_log", ["moderator", "ended_at"])
+    op.create_index("lease_log_moderator", "lease_log", ["moderator", "until"])
 
 
 def _create_decision() -> None:
