@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from flagrank.triage.api_key import Scope
-from flagrank.triage.review import CaseStatus
+from flagrank.triage.review import CaseStatus, QueueQuery
 from tests.case_store import arrival
 from tests.console.conftest import Console, Visitor, visit
 from tests.console.reviewing import (
@@ -82,7 +82,9 @@ def test_an_expired_lease_is_explained_and_the_case_may_still_be_decided(
 ) -> None:
     open_cases(console.cases, ["a", "b"])
     page = start(visitor)
+    expect(page.locator(".case")).to_have_count(2)
     case_id = read_case_id(page)
+    page.route("**/review/cases", lambda route: route.abort())  # or it would be leased anew
     console.cases.let_leases_run_out()
     come_back(page)
     expired = find_notice(page, "Your hold on this case is over")
@@ -91,6 +93,20 @@ def test_an_expired_lease_is_explained_and_the_case_may_still_be_decided(
     expect(expired).to_be_hidden()
     expect(page.locator("#saved")).to_have_text(SAVED)
     assert status_of(console, case_id) is CaseStatus.ACTIONED
+    visitor.complaints.clear()
+
+
+def test_a_case_that_nobody_took_meanwhile_is_held_again(visitor: Visitor, console: Console) -> None:
+    open_cases(console.cases, ["a", "b"])
+    page = start(visitor)
+    expect(page.locator(".case")).to_have_count(2)
+    console.cases.let_leases_run_out()
+    with page.expect_response("**/review/cases"):
+        come_back(page)
+    expect(find_notice(page, "Your hold on this case is over")).to_be_hidden()
+    expect(page.locator(".case")).to_have_count(2)
+    held = console.cases.list(QueueQuery(leased_by="ann"))
+    assert [case.reported_id for case in held] == ["a", "b"]
 
 
 def test_a_case_that_went_to_another_is_not_decided_and_that_is_told(
