@@ -6,10 +6,21 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import pooling, promotions, quality, review, review_queue, serving, start, tasks, tasks_full
+from benchmarks import (
+    console,
+    pooling,
+    promotions,
+    quality,
+    review,
+    review_queue,
+    serving,
+    start,
+    tasks,
+    tasks_full,
+)
 from benchmarks.tables import progress
 
-PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "queue", "pooling")
+PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "queue", "pooling", "console")
 # A thousand promotions, tasks beside task libraries, tasks and reports by the ten million; when named only.
 FULL = "full"
 
@@ -39,6 +50,7 @@ def main() -> None:
         "review": review.main,
         "queue": partial(review_queue.main, *review_queue.SMALL),
         "pooling": pooling.main,
+        "console": console.main,
         FULL: _run_full,
     }
     for name, run in runs.items():

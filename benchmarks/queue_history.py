@@ -22,7 +22,6 @@ from flagrank.triage.identifiers import pack_identifier
 PATTERNS = 128  # cases that all others are made from
 REPORTS_A_CASE = 4
 OPEN_OF_TEN = 4  # the others are decided
-REPORTS_AN_OPEN_CASE = REPORTS_A_CASE * 10 // OPEN_OF_TEN
 REPORTERS, MODERATORS = 1_000_003, 32
 SPREAD_MICROSECONDS = 60 * 86_400 * 1_000_000  # from the first case to the last
 _CHUNK = 50_000  # cases a transaction

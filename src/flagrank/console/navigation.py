@@ -11,6 +11,7 @@ CASES = f"{CONSOLE}/cases"
 TASKS = f"{CONSOLE}/tasks"
 SUBMIT = f"{CONSOLE}/submit"
 MODELS = f"{CONSOLE}/models"
+POLICY = f"{CONSOLE}/policy"
 SIGN_IN = f"{CONSOLE}/sign-in"
 
 
@@ -33,6 +34,7 @@ SECTIONS = (
     Section("Tasks", TASKS, Scope.TASKS),
     Section("Submit a file", SUBMIT, Scope.TASKS),
     Section("Models", MODELS, Scope.MODELS),
+    Section("Policy", POLICY, Scope.POLICY),
 )
 SCOPES = tuple(dict.fromkeys(section.scope for section in SECTIONS))  # a key without any opens nothing here
 
