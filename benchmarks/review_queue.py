@@ -1,5 +1,6 @@
 """The review queue with a million open cases: leases, decisions, pages and intake, against ten thousand."""
 
+import os
 import random
 import statistics
 import time
@@ -8,8 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
+from sqlalchemy import text
 
 from benchmarks.queue_history import OPEN_OF_TEN, REPORTS_A_CASE, fill
 from benchmarks.queue_store import Queue, opened_queue
@@ -31,7 +35,7 @@ MODERATORS = 32
 LEASE_SECONDS = 1  # so that a thousand cases are held at any time, and none runs out
 BATCH = 200  # reports in one transaction of intake
 INTAKE_SECONDS = 2.0
-CALLS, ROUNDS_OF_PAGES = 120, 3  # whose pages are counted
+CALLS, ROUNDS_ALONE = 100, 3
 TOLD_SECONDS = 0.3  # a connection that ends tells of its pages a little later
 AIM_RATIO, AIM_INTAKE, AIM_EMBEDDED = 1.5, 2_000.0, 3.0
 LEASE, DECISION, PAGE = "lease of 10", "decision", "two pages of GET /queue"
@@ -41,9 +45,17 @@ HOW = (
     f"loop, each for {LEASE_SECONDS} s, every second one followed by a decision, and "
     f"{PAGES_PER_SECOND} times a second two pages of {CASES_A_PAGE}; then intake in batches of {BATCH}, half "
     f"of it on open cases. {ROUNDS} rounds of {ROUND_SECONDS:g} and {INTAKE_SECONDS:g} s, the databases in "
-    f"turn; database and load share two processors. Alone and pages: medians of {ROUNDS_OF_PAGES} times "
-    f"{CALLS} calls one after another; the pages are all that the server counts, in memory or not."
+    f"turn; database and load share two processors. Alone: {ROUNDS_ALONE} times {CALLS} calls one after "
+    "another; processor: ours and the database's time; pages: all that the server counts, in memory or not."
 )
+
+
+class Cost(NamedTuple):
+    """What a call costs where nothing else is done; of SQLite nobody counts the pages."""
+
+    seconds: float
+    cpu: float  # seconds of the processor, ours and the database's
+    pages: float
 
 
 @dataclass(slots=True)
@@ -58,8 +70,7 @@ class Measured:
         default_factory=list
     )  # how much later than asked a lease was over, and its time
     intake: list[float] = field(default_factory=list)
-    alone: dict[str, float] = field(default_factory=dict)  # median seconds of a call, one after another
-    pages: dict[str, float] = field(default_factory=dict)
+    alone: dict[str, Cost] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -77,8 +88,7 @@ def main(few: int = FEW, many: int = MANY, embedded: int = EMBEDDED) -> None:
         for number in range(ROUNDS + 1):
             for measured in every:
                 _measure_round(measured, is_warm=number > 0)
-        for measured in every:
-            _call_alone(measured)
+        _call_alone(every)
     _print(every)
     _print_ratios(small, large, file)
 
@@ -175,21 +185,33 @@ def _make_batches(queue: Queue, measured: Measured) -> Iterator[list[Arrival]]:
         yield [queue.make_arrival(target, chance) for target in targets]
 
 
-def _call_alone(measured: Measured) -> None:
-    """Note the median time of each call, and how many pages PostgreSQL reads for it."""
-    with opened_queue(measured.database.url) as queue:
-        undecided = _list_undecided(queue)
-        batches = _make_batches(queue, measured)
-        calls: dict[str, Callable[[Queue], object]] = {
-            LEASE: lambda own: own.lease("m1", CASES_A_LEASE, LEASE_SECONDS),
-            DECISION: lambda own: own.decide(*next(undecided)),
-            PAGE: lambda own: own.list_page(CASES_A_PAGE),
-            REPORTS: lambda own: own.take_in(next(batches)),
-        }
-        for name, call in calls.items():
-            rounds = [_watch_calls(measured.database, call) for _ in range(ROUNDS_OF_PAGES)]
-            measured.alone[name] = statistics.median(seconds for seconds, _ in rounds)
-            measured.pages[name] = statistics.median(pages for _, pages in rounds)
+def _call_alone(every: Sequence[Measured]) -> None:
+    """Note what each call costs alone, on each database in turn."""
+    with ExitStack() as stack:
+        calls = [
+            (one, _list_calls(one, stack.enter_context(opened_queue(one.database.url)))) for one in every
+        ]
+        costs: dict[tuple[int, str], list[Cost]] = {}
+        for _ in range(ROUNDS_ALONE):
+            for measured, of_one in calls:
+                for name, call in of_one.items():
+                    costs.setdefault((id(measured), name), []).append(_watch_calls(measured.database, call))
+        for measured, of_one in calls:
+            for name in of_one:
+                rounds = costs[id(measured), name]
+                measured.alone[name] = Cost(*map(statistics.median, zip(*rounds, strict=True)))
+
+
+def _list_calls(measured: Measured, queue: Queue) -> dict[str, Callable[[Queue], object]]:
+    """What is watched; `queue` only looks up what to do next."""
+    undecided = _list_undecided(queue)
+    batches = _make_batches(queue, measured)
+    return {
+        LEASE: lambda own: own.lease("m1", CASES_A_LEASE, LEASE_SECONDS),
+        DECISION: lambda own: own.decide(*next(undecided)),
+        PAGE: lambda own: own.list_page(CASES_A_PAGE),
+        REPORTS: lambda own: own.take_in(next(batches)),
+    }
 
 
 def _list_undecided(queue: Queue) -> Iterator[tuple[str, str]]:
@@ -199,8 +221,8 @@ def _list_undecided(queue: Queue) -> Iterator[tuple[str, str]]:
         yield from [(case.case_id, case.leased_by or "nobody") for case in page.cases]
 
 
-def _watch_calls(database: TaskDatabase, call: Callable[[Queue], object]) -> tuple[float, float]:
-    """Median seconds of a call, and pages; what the first one of a connection reads beside is left out."""
+def _watch_calls(database: TaskDatabase, call: Callable[[Queue], object]) -> Cost:
+    """Medians of calls; what the first one of a connection reads beside is left out."""
     seconds = []
     before = _read_pages(database)
     with opened_queue(database.url) as queue:
@@ -208,13 +230,33 @@ def _watch_calls(database: TaskDatabase, call: Callable[[Queue], object]) -> tup
     time.sleep(TOLD_SECONDS)
     once = _read_pages(database)
     with opened_queue(database.url) as queue:
+        call(queue)
+        session = _find_session(queue)
+        cpu = time.process_time() + _read_cpu(session)
         for _ in range(CALLS):
             begin = time.perf_counter()
             call(queue)
             seconds.append(time.perf_counter() - begin)
+        cpu = time.process_time() + _read_cpu(session) - cpu
     time.sleep(TOLD_SECONDS)
     pages = (_read_pages(database) - once) - (once - before)
-    return statistics.median(seconds), pages / (CALLS - 1)
+    return Cost(statistics.median(seconds), cpu / CALLS, pages / CALLS)
+
+
+def _find_session(queue: Queue) -> int | None:
+    """The process that serves the one connection of this queue; SQLite is in our own."""
+    if queue.database.is_embedded:
+        return None
+    with queue.database.read() as connection:
+        return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def _read_cpu(session: int | None) -> float:
+    """Seconds of processor time, user and system, until now."""
+    if session is None:
+        return 0.0
+    fields = Path(f"/proc/{session}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read_pages(database: TaskDatabase) -> int:
@@ -231,55 +273,56 @@ def _read_pages(database: TaskDatabase) -> int:
 
 def _print(every: Sequence[Measured]) -> None:
     for measured in every:
-        calls = {**measured.seconds, "lease, from when it was due": measured.late}
-        rows = [
-            (
-                name,
-                *(f"{1000 * percentile(times, at):.2f} ms" for at in (50, 99)),
-                f"{1000 * measured.alone[name]:.2f} ms" if name in measured.alone else "",
-                f"{measured.pages[name]:,.1f}" if measured.pages.get(name) else "",
-            )
-            for name, times in calls.items()
-        ]
-        rows.append(
-            (
-                f"{BATCH} reports taken in",
-                f"{1000 * BATCH / statistics.median(measured.intake):.2f} ms",
-                "",
-                f"{1000 * measured.alone[REPORTS]:.2f} ms",
-                f"{measured.pages[REPORTS]:,.1f}",
-            )
-        )
-        print_rows(measured.name, ("", "median", "p99", "alone", "pages read"), rows)
+        times = {**measured.seconds, "lease, from when it was due": measured.late}
+        rows = [(name, *_show_times(of_name), *_show_cost(measured, name)) for name, of_name in times.items()]
+        a_batch = BATCH / statistics.median(measured.intake)
+        rows.append((f"{BATCH} {REPORTS}", show(1000 * a_batch, "ms"), "", *_show_cost(measured, REPORTS)))
+        print_rows(measured.name, ("", "median", "p99", "alone", "processor", "pages read"), rows)
+
+
+def _show_times(times: Sequence[float]) -> tuple[str, str]:
+    return show(1000 * percentile(times, 50), "ms"), show(1000 * percentile(times, 99), "ms")
+
+
+def _show_cost(measured: Measured, name: str) -> tuple[str, str, str]:
+    cost = measured.alone.get(name)
+    if cost is None:
+        return "", "", ""
+    pages = show(cost.pages) if cost.pages else ""
+    return show(1000 * cost.seconds, "ms"), show(1000 * cost.cpu, "ms"), pages
 
 
 def _print_ratios(small: Measured, large: Measured, file: Measured) -> None:
     figures = []
     for name in large.seconds:
-        median, alone = _compare(large, small, name)
-        pages = large.pages[name] / small.pages[name]
+        pages = large.alone[name].pages / small.alone[name].pages
         figures += [
-            Figure(f"{name}, median time", median, target=AIM_RATIO, how=f"one after another {show(alone)}"),
+            _compare(f"{name}, median time", large, small, name, target=AIM_RATIO),
             Figure(f"{name}, pages read", pages, target=AIM_RATIO),
         ]
-    print_figures(f"{large.name} / {small.n_open:,} and {small.reports:,}", figures, HOW)
+    print_figures(
+        f"{large.n_open:,} open cases and {large.reports:,} reports / {small.n_open:,}", figures, HOW
+    )
     figures = [
         Figure(
             f"reports/s, {measured.name}",
             statistics.median(measured.intake),
             target=AIM_INTAKE,
             bound="at least",
+            how=f"a processor's whole time is enough for {show(BATCH / measured.alone[REPORTS].cpu)}",
         )
         for measured in (small, large, file)
     ]
-    for name in file.seconds:
-        median, alone = _compare(file, large, name)
-        compared = f"{name}, median time, {file.name} / {large.name}"
-        figures.append(Figure(compared, median, target=AIM_EMBEDDED, how=f"one after another {show(alone)}"))
+    figures += [
+        _compare(f"{name}, SQLite / PostgreSQL", file, large, name, target=AIM_EMBEDDED)
+        for name in file.seconds
+    ]
     print_figures("The review queue: intake, and SQLite", figures)
 
 
-def _compare(one: Measured, other: Measured, name: str) -> tuple[float, float]:
-    """Median times of one by those of the other: at the pace, and one call after another."""
+def _compare(title: str, one: Measured, other: Measured, name: str, *, target: float) -> Figure:
+    """Median times at the pace, those of one by those of the other."""
     at_pace = statistics.median(one.seconds[name]) / statistics.median(other.seconds[name])
-    return at_pace, one.alone[name] / other.alone[name]
+    alone, of_other = one.alone[name], other.alone[name]
+    how = f"alone {show(alone.seconds / of_other.seconds)}, processor time {show(alone.cpu / of_other.cpu)}"
+    return Figure(title, at_pace, target=target, how=how)
