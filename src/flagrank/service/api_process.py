@@ -19,7 +19,7 @@ from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
-from flagrank.api.policy import TOML_TYPES, TOO_LONG, PolicyRoutes
+from flagrank.api.policy import TOO_LONG, PolicyRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.queue import QueueRoutes
 from flagrank.api.reply import JsonRoute
@@ -245,7 +245,7 @@ class ApiProcess:
         policies = PolicyRoutes(
             StoredPolicies(self._database, read_default_policy()),
             threads,
-            BodyReader(most, TOML_TYPES, TOO_LONG),
+            BodyReader(most, (), TOO_LONG),
         )
         return {
             ("GET", "/policy"): JsonRoute(policies.show),
