@@ -21,7 +21,7 @@ NOT_RUN = {
     "make test\n",  # it would run this test
     ".venv/bin/python examples/kill_the_worker.py\n",  # tests/durability runs it, on both databases
 }
-ANSWERS = {"scores", "errors", "task_id", "tasks"}  # one of these is in what a curl shows
+ANSWERS = {"scores", "errors", "task_id", "tasks", "cases"}  # one of these is in what a curl shows
 CLOSE = {"scores", "priorities"}  # processors differ in the last bits
 
 pytestmark = pytest.mark.timeout(600)
