@@ -1,5 +1,7 @@
 """Open cases are ranked anew beside the work on them: by another policy, as decisions tell of reporters."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,7 +12,7 @@ from flagrank.storage.case_ranking import StoredCaseRanking
 from flagrank.storage.case_tables import decision, review_case
 from flagrank.storage.engine import Database
 from flagrank.storage.known_reporters import read_shares
-from flagrank.storage.outcomes import StoredOutcomes
+from flagrank.storage.outcomes import StoredOutcomes, mark_stale
 from flagrank.storage.reporter_groups import StoredReporterGroups
 from flagrank.triage.priority import assess_case
 from flagrank.triage.reporter_record import Tally, compute_record, shrink_share
@@ -204,3 +206,18 @@ def test_reporters_in_step_are_one_voice_in_what_is_stored_and_in_what_comes(sto
     assert store.find("t1").n_reports == len(crowd) + 3
     assert store.read(store.find("t1").case_id).evidence.max_log_odds == pytest.approx(2.1972, abs=1e-3)
     assert {report.reporter_id for report in store.read(store.find("t2").case_id).reports} == set(crowd)
+
+
+def test_news_of_a_reporter_that_come_while_their_cases_are_gathered_are_not_lost(store: CaseStore) -> None:
+    store.take_in([arrival("bob", 0.5, "u1")])
+    ranking = StoredCaseRanking(store.database)
+    with store.database.write() as (connection, _):
+        mark_stale(connection, ["u1"])
+    with ThreadPoolExecutor(1) as pool:
+        with store.database.write() as (connection, _):
+            mark_stale(connection, ["u1"])
+            gathering = pool.submit(ranking.gather_again, store.policy, 10)
+            with suppress(TimeoutError):  # where one transaction at a time writes
+                assert gathering.result(0.5) == 0
+        n_gathered = gathering.result() + ranking.gather_again(store.policy, 10)
+    assert n_gathered == 1

@@ -3,6 +3,8 @@
 from collections import Counter
 from itertools import count
 
+import pytest
+
 from tests.durability.audit import check_audit, check_cases
 from tests.durability.patience import finish_all, opened_store, wait_for_end
 from tests.durability.roles import (
@@ -34,6 +36,7 @@ def test_a_submission_killed_at_any_step_loses_nothing_acknowledged(url: str, de
     deaths["submissions"] += step - 1
 
 
+@pytest.mark.timeout(600)  # a hundred deaths, each a new process
 def test_a_worker_killed_at_any_step_of_its_turn_harms_no_task(url: str, deaths: Counter[str]) -> None:
     n_tasks = 0
     for step in count(1):

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from sqlalchemy import select
 
 from flagrank.storage.case_tables import CaseState, decision, lease_log, review_case
@@ -112,6 +113,7 @@ def reviewing(servers: Servers) -> Iterator[tuple[list[Moderator], Callable[[], 
             one.result()
 
 
+@pytest.mark.timeout(600)
 def test_each_case_is_one_moderators_and_decided_once_whoever_is_killed(
     url: str, deaths: Counter[str]
 ) -> None:

@@ -171,7 +171,7 @@ def mark_stale(connection: Connection, reporters: Collection[str]) -> None:
         .distinct()
         .order_by(report.c.case_id)
     )
-    connection.execute(
-        insert_into(connection, stale_case).from_select(["case_id"], known).on_conflict_do_nothing(),
-        {"reporters": list(reporters)},
-    )
+    marked = insert_into(connection, stale_case).from_select(["case_id"], known)
+    # Locked where it is marked already: who gathers it before this is committed would not see the news.
+    kept = marked.on_conflict_do_update(index_elements=["case_id"], set_={"case_id": marked.excluded.case_id})
+    connection.execute(kept, {"reporters": list(reporters)})
