@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claim_tasks: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     claim_reports: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+    leases_per_moderator: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    leases_in_all: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     log_style: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

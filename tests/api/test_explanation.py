@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from flagrank.api.prediction import MOST_EXPLAINED
+from flagrank.api.explaining import MOST_EXPLAINED
 from flagrank.scoring.package import Background
 from flagrank.settings import DEMO_MODEL
 from flagrank.triage.feature_schema import Feature, FeatureSchema

@@ -14,7 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 from starlette.types import ASGIApp
 
-from flagrank.console import ModelParts, create_console
+from flagrank.console import ModelParts, ReviewParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.checked_packages import no_packages_checked
 from flagrank.service.promotion import CheckedRegistry
@@ -24,6 +24,7 @@ from flagrank.storage.engine import Database, embedded_url, open_database
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.schema import upgrade_schema
 from flagrank.storage.shadow_log import StoredShadowLog
+from flagrank.telemetry import ReviewMetrics, Slots
 from flagrank.triage.api_key import ApiKey, NewApiKey, Scope, hash_secret, make_secret
 from flagrank.triage.audit import Change
 from flagrank.triage.curves import Curves
@@ -32,6 +33,7 @@ from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import Publication
 from flagrank.triage.task import Receipt, Submission
 from tests.browser.conftest import CHROMIUM, QUIET
+from tests.case_store import CaseStore
 from tests.packages import read_default_schema, zip_small_package
 from tests.task_store import TaskStore, identifiers
 
@@ -54,12 +56,16 @@ class StoredKeys:
     async def find(self, secret: bytes) -> ApiKey | None:
         return self.stored.find_key(hash_secret(secret))
 
-    def create(self, name: str, *scopes: Scope) -> str:
+    def create(self, name: str, *scopes: Scope, moderator: str | None = None) -> str:
         """Make a key; its secret."""
         secret = make_secret()
         key_id = identifiers.make()[0]
         digest = hash_secret(secret.encode())
-        self.stored.create(NewApiKey(key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes)))
+        self.stored.create(
+            NewApiKey(
+                key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes), moderator=moderator
+            )
+        )
         return secret
 
 
@@ -105,6 +111,7 @@ class Console:
     keys: StoredKeys
     schema: FeatureSchema | None
     models: Models
+    cases: CaseStore
 
     async def submit(self, submission: Submission) -> Receipt:
         """What the service gives the console for it."""
@@ -143,18 +150,34 @@ def console(tmp_path: Path) -> Iterator[Console]:
         registry, shadow_log = StoredModelRegistry(database), StoredShadowLog(database)
         models = Models(registry, shadow_log, CheckedRegistry(registry, checked, None))
         made = Console(
-            url, database, TaskStore(database), StoredKeys(database), read_default_schema(), models
+            url,
+            database,
+            TaskStore(database),
+            StoredKeys(database),
+            read_default_schema(),
+            models,
+            CaseStore(database),
         )
+        cases = made.cases
         application = create_console(
             made.store.reading,
             made.store.changes,
             made.submit,
             ModelParts(registry, shadow_log, models.checked, models.read_curves, executor, working),
+            ReviewParts(
+                cases.reading,
+                cases.leasing,
+                cases.deciding,
+                lambda: cases.policy,
+                executor,
+                ReviewMetrics(Slots()),
+            ),
             keys=made.keys,
             find_schema=lambda: made.schema,
             reasons=DEFAULT_POLICY.severities,
             executor=executor,
             limit_bytes=LIMIT_BYTES,
+            is_ending=lambda: False,
         )
         with run_server(application, listener):
             yield made

@@ -13,6 +13,7 @@ from flagrank.telemetry import set_request_id
 
 _TASK = "/task/"
 _TASK_PATH_CHARS = len(_TASK) + 36
+_CASE = "/case/"
 
 
 class Entrance:
@@ -32,7 +33,7 @@ class Entrance:
         is_draining: Callable[[], bool],
         observe: Callable[[str, int, float], None],
     ) -> None:
-        """`direct` has routes by method and path, of which `/task/` stands for one task.
+        """`direct` has routes by method and path, of which `/task/` stands for one task; `/case/` has none.
 
         While `is_draining()` every answer says `Connection: close`: kept connections go elsewhere. `observe`
         hears the route, the status and the seconds of each answer.
@@ -54,6 +55,8 @@ class Entrance:
         path: str = scope["path"]
         if len(path) == _TASK_PATH_CHARS and path.startswith(_TASK):
             path = _TASK
+        elif path.startswith(_CASE):
+            path = _CASE
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -16,6 +16,8 @@ _SCOPES = {
     "/task": Scope.TASKS,
     "/metrics": Scope.METRICS,
     "/model": Scope.MODELS,
+    "/queue": Scope.REVIEW,
+    "/case": Scope.REVIEW,
 }
 
 

@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from flagrank.api.models import NO_VERSION, Promotion, decode_body, show_gate
+from flagrank.api.json_body import decode_body
+from flagrank.api.models import NO_VERSION, Promotion, show_gate
 from flagrank.api.problems import HttpProblem
 from flagrank.api.report_description import NO_CONTROLS, JsonSchema
 from flagrank.triage.audit import MAX_REASON_CHARS, AuditAction

@@ -1,29 +1,22 @@
 """`/model`: publishing, comparing and promoting models, and giving them other roles."""
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope
 
+from flagrank.api.json_body import decode_body
 from flagrank.api.problems import HttpProblem
 from flagrank.api.query import read_query
 from flagrank.api.reply import NO_CONTENT, Reply, encode_json
 from flagrank.api.request_body import BodyReader
 from flagrank.triage.audit import AuditEntry, Change, make_change, name_key
-from flagrank.triage.errors import (
-    FieldProblem,
-    MalformedBody,
-    ModelNotFound,
-    PackageRefused,
-    SchemaRefused,
-    shorten,
-)
+from flagrank.triage.errors import ModelNotFound, PackageRefused, SchemaRefused
 from flagrank.triage.gate import Gate
 from flagrank.triage.model_registry import (
     CheckedChanges,
@@ -41,7 +34,6 @@ TOO_LARGE = "Publish it by `flagrank model publish`, or raise body_limit_bytes."
 ZIP_TYPES = (b"application/zip", b"application/x-zip-compressed", b"application/octet-stream")
 
 _VERSION = re.compile(r"[0-9]{1,10}")
-_PLACE = re.compile(r"(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 
 _Answer = TypeVar("_Answer")
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -212,35 +204,6 @@ def show_promoted(promoted: Promoted) -> ChampionNow:
 def show_gate(gate: Gate) -> ShownGate:
     """A comparison as it is answered."""
     return ShownGate(**msgspec.structs.asdict(gate), sentence=gate.sentence)
-
-
-def decode_body(body: bytes, kind: type[_Body]) -> _Body:
-    """The body as this struct; raises `MalformedBody` or `HttpProblem`."""
-    try:
-        json.loads(body, object_pairs_hook=_refuse_repeated)
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        found = _PLACE.fullmatch(str(error))
-        reason, place = found.groups() if found else (str(error), None)
-        path = f"body{place or ''}"
-        raise _refuse_body(path, f"can't be read: {shorten(reason)}") from error
-    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
-        raise MalformedBody(
-            "The body is no JSON. Send an object, with Content-Type application/json."
-        ) from error
-
-
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise _refuse_body(f"body.{shorten(name, 40)}", "is given twice")
-    return dict(pairs)
-
-
-def _refuse_body(path: str, reason: str) -> HttpProblem:
-    detail = f"{path} {reason}. See /docs for what it takes."
-    return HttpProblem(422, "invalid_body", detail, fields=[FieldProblem(path, detail)])
 
 
 def _read_version(scope: Scope) -> int:

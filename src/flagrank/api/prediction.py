@@ -14,9 +14,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.types import Receive, Scope, Send
 
+from flagrank.api.explaining import Explaining
 from flagrank.api.problems import (
     TOLD,
-    make_explaining_problem,
     make_internal_problem,
     make_no_model_problem,
     send_problem,
@@ -31,7 +31,6 @@ from flagrank.triage.priority import prioritise_reports, rank
 from flagrank.triage.report import Report
 
 LOOP_BYTES = 128 * 2**10  # decoding more than this would hold the event loop for over a millisecond
-MOST_EXPLAINED = 8  # requests at a time; each may take some seconds of the one thread they share
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -47,23 +46,19 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 class PredictionRoute:
-    """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`.
-
-    Scores are explained in `explaining`, report by report, so that requests take turns in its one thread.
-    """
+    """Decodes, scores and ranks one request's reports; big bodies are decoded and encoded in `executor`."""
 
     def __init__(
         self,
         find_serving: FindServing,
         reader: BodyReader,
         executor: Executor,
-        explaining: Executor,
+        explaining: Explaining,
     ) -> None:
         self._find_serving = find_serving
         self._reader = reader
         self._executor = executor
         self._explaining = explaining
-        self._n_explained = 0
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,19 +99,10 @@ class PredictionRoute:
         run = asyncio.get_running_loop().run_in_executor
         reports = await run(self._executor, serving.decoder.decode, body, received_at)
         serving.explainer.check_explainable(len(reports))
-        if self._n_explained == MOST_EXPLAINED:
-            raise make_explaining_problem(MOST_EXPLAINED)
-        self._n_explained += 1
-        try:
+        with self._explaining.take_turns():
             scores, part = await _score(serving, reports)
-            explanations = [
-                await run(self._explaining, explainer.explain, report, score)
-                for explainer, report, score in zip(
-                    _find_explainers(serving, reports, part), reports, scores, strict=True
-                )
-            ]
-        finally:
-            self._n_explained -= 1
+            explainers = _find_explainers(serving, reports, part)
+            explanations = await self._explaining.explain(zip(explainers, reports, scores, strict=True))
         return await run(self._executor, self._compose, serving, reports, scores, part, explanations)
 
     def _compose(

@@ -6,6 +6,8 @@ import msgspec
 from starlette.types import Scope, Send
 
 from flagrank.triage.errors import (
+    CaseConflict,
+    CaseNotFound,
     ChangeRefused,
     DatabaseRefused,
     ExplanationRefused,
@@ -19,10 +21,12 @@ from flagrank.triage.errors import (
     ModelConflict,
     ModelNotFound,
     NoModel,
+    OwnCause,
     StoreRefused,
     StoreUnavailable,
     TaskConflict,
     TaskNotFound,
+    TooManyLeases,
 )
 
 MEDIA_TYPE = b"application/problem+json"
@@ -39,6 +43,7 @@ TITLES = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -114,6 +119,12 @@ def make_scope_problem(scope: str) -> HttpProblem:
     return HttpProblem(403, "scope_missing", detail)
 
 
+def make_moderator_problem() -> HttpProblem:
+    """What a client is told whose key is another moderator's."""
+    detail = "The API key carries another moderator's name. Send that name, or use a key of this moderator."
+    return HttpProblem(403, "other_moderator", detail)
+
+
 def make_origin_problem() -> HttpProblem:
     """What a page of another site is told."""
     detail = "The request comes from a page of another site. Send it from a page of this server or a program."
@@ -149,8 +160,11 @@ def make_internal_problem() -> HttpProblem:
 # What a client can cause and is told; anything else is a fault of ours.
 STATUS_OF: dict[type[FlagrankError], int] = {
     MalformedBody: 400,
+    OwnCause: 403,
+    CaseNotFound: 404,
     ModelNotFound: 404,
     TaskNotFound: 404,
+    CaseConflict: 409,
     GateRefused: 409,
     IdempotencyConflict: 409,
     ModelConflict: 409,
@@ -160,12 +174,13 @@ STATUS_OF: dict[type[FlagrankError], int] = {
     InvalidReports: 422,
     ExplanationRefused: 422,
     StoreRefused: 422,
+    TooManyLeases: 429,
     DatabaseRefused: 503,
     NoModel: 503,
     StoreUnavailable: 503,
 }
 TOLD: tuple[type[FlagrankError], ...] = (HttpProblem, *STATUS_OF)
-RETRY_SECONDS = 5  # until the same request may be answered where the store is the reason
+RETRY_SECONDS = 5  # until the same request may be answered where the store, or what stands in it, is why
 RETRY_AFTER = (b"retry-after", b"%d" % RETRY_SECONDS)
 
 
@@ -183,7 +198,7 @@ def encode_problem(request_id: str, error: FlagrankError) -> tuple[int, Headers,
     ]
     if isinstance(error, HttpProblem):
         headers += error.headers
-    elif isinstance(error, StoreUnavailable):
+    elif isinstance(error, StoreUnavailable | TooManyLeases):
         headers.append(RETRY_AFTER)
     return status, headers, body
 

@@ -10,6 +10,15 @@ from starlette.types import Scope
 
 from flagrank.api.problems import HttpProblem
 from flagrank.triage.errors import FieldProblem, shorten
+from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, is_plain_text
+from flagrank.triage.review import (
+    DEFAULT_QUEUE_PAGE,
+    MAX_NAME_CHARS,
+    MAX_QUEUE_PAGE,
+    CaseStatus,
+    QueueQuery,
+    decode_queue_cursor,
+)
 from flagrank.triage.task import DEFAULT_PAGE, MAX_PAGE, TaskPriority, TaskQuery, TaskStatus, decode_cursor
 from flagrank.triage.times import parse_time
 
@@ -20,6 +29,7 @@ _SHOWN_CHARS = 40
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 _KEY = re.compile(rb"[\x20-\x7e]{1,128}")
 _PRIORITIES = {str(priority): priority for priority in TaskPriority}
+LISTED_CASES = {str(status): status for status in (CaseStatus.OPEN, CaseStatus.ESCALATED)}
 _STATUSES = {str(status): status for status in TaskStatus}
 _FLAGS = {"true": True, "false": False}
 
@@ -98,22 +108,30 @@ LIST_NAMES = frozenset({"status", "since", "until", "limit", "cursor"})
 
 def read_task_query(query: Mapping[str, str]) -> TaskQuery:
     """Which tasks to list; raises `HttpProblem`, or `InvalidCursor`."""
-    limit = query.get("limit", str(DEFAULT_PAGE))
-    if not (
-        limit.isascii()
-        and limit.isdigit()
-        and len(limit) <= len(str(MAX_PAGE))
-        and 1 <= int(limit) <= MAX_PAGE
-    ):
-        raise _refuse_value("limit", limit, f"expected a whole number from 1 to {MAX_PAGE:,}.")
     status = _read_word(query, "status", _STATUSES, None)
     cursor = query.get("cursor")
     return TaskQuery(
         statuses=frozenset() if status is None else frozenset({status}),
         since=read_time(query, "since"),
         until=read_time(query, "until"),
-        limit=int(limit),
+        limit=_read_limit(query, MAX_PAGE, DEFAULT_PAGE),
         cursor=None if cursor is None else decode_cursor(cursor),
+    )
+
+
+QUEUE_NAMES = frozenset({"status", "abuse_type", "reason", "leased_by", "limit", "cursor"})
+
+
+def read_queue_query(query: Mapping[str, str]) -> QueueQuery:
+    """Which cases to list; raises `HttpProblem`, or `InvalidCursor`."""
+    cursor = query.get("cursor")
+    return QueueQuery(
+        status=_read_word(query, "status", LISTED_CASES, CaseStatus.OPEN),
+        abuse_type=_read_text(query, "abuse_type", MAX_CATEGORY_CHARS),
+        reason=_read_text(query, "reason", MAX_NAME_CHARS),
+        leased_by=_read_text(query, "leased_by", MAX_NAME_CHARS),
+        limit=_read_limit(query, MAX_QUEUE_PAGE, DEFAULT_QUEUE_PAGE),
+        cursor=None if cursor is None else decode_queue_cursor(cursor),
     )
 
 
@@ -128,6 +146,20 @@ def read_idempotency_key(headers: Mapping[bytes, bytes]) -> str | None:
             422, "invalid_header", detail, fields=[FieldProblem("header.Idempotency-Key", detail)]
         )
     return key.decode()
+
+
+def _read_limit(query: Mapping[str, str], most: int, default: int) -> int:
+    text = query.get("limit", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise _refuse_value("limit", text, f"expected a whole number from 1 to {most:,}.")
+    return int(text)
+
+
+def _read_text(query: Mapping[str, str], name: str, longest: int) -> str | None:
+    text = query.get(name)
+    if text is not None and not is_plain_text(text, longest):
+        raise _refuse(name, f"is not 1 to {longest} characters without control characters. Correct it.")
+    return text
 
 
 def _read_word(query: Mapping[str, str], name: str, words: Mapping[str, _Value], default: _Value) -> _Value:

@@ -10,7 +10,7 @@ from flagrank.triage.report import MAX_EXPOSURE
 JsonSchema = dict[str, Any]
 
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-_TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+TEXT = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
 _URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#\\\s\u0000-\u001f\u007f-\u009f][^\\\s\u0000-\u001f\u007f-\u009f]*$"
 
 
@@ -86,7 +86,7 @@ def _describe_context(reasons: Collection[str]) -> dict[str, JsonSchema]:
         "content_text": {
             "type": "string",
             "maxLength": 10_000,
-            "pattern": _TEXT,
+            "pattern": TEXT,
             "description": "what was reported, for the moderator's eyes only; never a feature, never logged",
         },
         "reason": {

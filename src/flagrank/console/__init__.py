@@ -2,5 +2,6 @@
 
 from flagrank.console.application import create_console
 from flagrank.console.model_pages import ModelParts
+from flagrank.console.review_parts import ReviewParts
 
-__all__ = ["ModelParts", "create_console"]
+__all__ = ["ModelParts", "ReviewParts", "create_console"]

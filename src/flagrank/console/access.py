@@ -7,12 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flagrank.console.pages import CONSOLE, MODELS, SIGN_IN
+from flagrank.console.navigation import CONSOLE, SCOPES, SIGN_IN, find_section
 from flagrank.triage.api_key import ApiKey
-from flagrank.triage.api_key import Scope as KeyScope
 
 COOKIE = "flagrank_key"
-SCOPES = (KeyScope.TASKS, KeyScope.MODELS)  # a key has one of them, or opens nothing here
 OPEN_PREFIXES = (SIGN_IN, f"{CONSOLE}/sign-out", f"{CONSOLE}/assets/")
 
 
@@ -50,20 +48,13 @@ class AccessCheck:
                 await _send_to_sign_in(request)(scope, receive, send)
                 return
             scope["state"]["console_key"] = key
-            needed = _find_scope(scope["path"])
-            if needed is not None and needed not in key.scopes:
+            section = find_section(scope["path"])
+            if section is not None and section.scope not in key.scopes:
                 raise HTTPException(
                     403,
-                    f"Your key lacks the scope {needed}, which this page needs. Sign in with another.",
+                    f"Your key lacks the scope {section.scope}, which this page needs. Sign in with another.",
                 )
         await self._application(scope, receive, send)
-
-
-def _find_scope(path: str) -> KeyScope | None:
-    """The scope that a page needs; None for the one that only leads to another."""
-    if path == MODELS or path.startswith(f"{MODELS}/"):
-        return KeyScope.MODELS
-    return None if path == f"{CONSOLE}/" else KeyScope.TASKS
 
 
 async def find_key(keys: Keys, secret: str) -> ApiKey | None:

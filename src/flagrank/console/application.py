@@ -8,27 +8,33 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flagrank.console.access import AccessCheck, Keys
+from flagrank.console.case_pages import CasePages
 from flagrank.console.model_changes import ModelChanges
 from flagrank.console.model_pages import ModelPages, ModelParts
-from flagrank.console.pages import CONSOLE, FOLDER, MODELS, SECURITY_HEADERS, TASKS, Pages, find_status
+from flagrank.console.moderator import ModeratorPage
+from flagrank.console.navigation import CONSOLE, SECTIONS
+from flagrank.console.pages import FOLDER, SECURITY_HEADERS, Pages, find_status
+from flagrank.console.queue_news import QueueNews
+from flagrank.console.queue_pages import QueuePages
+from flagrank.console.review_desk import ReviewDesk
+from flagrank.console.review_parts import ReviewParts
 from flagrank.console.sign_in_page import SignInPage
 from flagrank.console.submission_page import SubmissionPage, Submit
 from flagrank.console.task_pages import TaskPages
 from flagrank.triage.api_key import ApiKey
-from flagrank.triage.api_key import Scope as KeyScope
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
 _SENTENCES = {
-    404: "There is no page at this address. Go back to the tasks.",
-    405: "This page does not take this method. Go back to the tasks.",
+    404: "There is no page at this address. Go back to the console.",
+    405: "This page does not take this method. Go back to the console.",
 }
 _FAULT = "This is a fault of ours, and it is in our log. Report it with the time."
 
@@ -38,22 +44,29 @@ def create_console(
     changes: TaskChanges,
     submit: Submit,
     models: ModelParts,
+    review: ReviewParts,
     *,
     keys: Keys,
     find_schema: Callable[[], FeatureSchema | None],
     reasons: Collection[str],
     executor: Executor,
     limit_bytes: int,
+    is_ending: Callable[[], bool],
 ) -> ASGIApp:
     """The application below `/console`, whole paths in its scope; the store is asked in `executor`.
 
     `submit` commits a task; `find_schema` gives the schema that files are read by now, None while nothing
-    serves; files have at most `limit_bytes`. It needs `scope["state"]` to be a dict.
+    serves; files have at most `limit_bytes`; streams end where `is_ending()`. It needs `scope["state"]` to be
+    a dict.
     """
     pages = Pages()
     routes = [
         Route("/", _lead_on),
         *SignInPage(pages, keys).make_routes(),
+        *QueuePages(pages, review, QueueNews(review, is_ending), find_schema).make_routes(),
+        *ReviewDesk(pages, review).make_routes(),
+        *ModeratorPage(pages).make_routes(),
+        *CasePages(pages, review).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
         *SubmissionPage(pages, submit, find_schema, reasons, limit_bytes=limit_bytes).make_routes(),
         *ModelChanges(pages, models).make_routes(),
@@ -79,17 +92,21 @@ async def _lead_in(_: Request) -> Response:
 async def _lead_on(request: Request) -> Response:
     """To the first page that whoever signed in may see."""
     key: ApiKey | None = request.scope["state"].get("console_key")
-    return RedirectResponse(TASKS if key is None or KeyScope.TASKS in key.scopes else MODELS, 303)
+    first = next(section for section in SECTIONS if key is None or section.scope in key.scopes)
+    return RedirectResponse(first.path, 303)
 
 
 async def _answer_error(pages: Pages, request: Request, error: Exception) -> Response:
     match error:
         case FlagrankError():
-            return pages.show_refusal(request.scope, find_status(error), error.detail, error.fields)
-        case HTTPException(status_code=status):
-            return pages.show_refusal(request.scope, status, _SENTENCES.get(status, error.detail))
+            status, detail, fields = find_status(error), error.detail, error.fields
+        case HTTPException():
+            status, detail, fields = error.status_code, _SENTENCES.get(error.status_code, error.detail), ()
         case _:
-            return pages.show_refusal(request.scope, 500, _FAULT)
+            status, detail, fields = 500, _FAULT, ()
+    if request.headers.get("accept") == "application/json":  # a script asks
+        return JSONResponse({"detail": detail}, status)
+    return pages.show_refusal(request.scope, status, detail, fields)
 
 
 class _Hardened:

@@ -17,7 +17,8 @@ from flagrank.console.model_questions import (
     read_answers,
     read_share,
 )
-from flagrank.console.pages import MODELS, Pages, find_status
+from flagrank.console.navigation import MODELS
+from flagrank.console.pages import Pages, find_status
 from flagrank.triage.audit import MAX_REASON_CHARS, Change, make_change, name_key
 from flagrank.triage.errors import ChangeRefused, FlagrankError, GateRefused
 from flagrank.triage.model_registry import ModelRole, PublishedModel, make_assignment

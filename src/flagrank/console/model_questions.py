@@ -6,7 +6,7 @@ from typing import assert_never
 import msgspec
 from starlette.requests import Request
 
-from flagrank.console.pages import MODELS
+from flagrank.console.navigation import MODELS
 from flagrank.triage.errors import ChangeRefused, ModelConflict, shorten
 from flagrank.triage.model_registry import DEFAULT_SHARE, ActiveModels, ModelRole, PublishedModel
 

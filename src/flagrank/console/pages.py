@@ -9,24 +9,26 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from flagrank.console.navigation import SECTIONS, find_section
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
+from flagrank.triage.case import to_log_odds
 from flagrank.triage.errors import (
+    CaseConflict,
+    CaseNotFound,
     FieldProblem,
     FlagrankError,
     GateRefused,
     ModelConflict,
     ModelNotFound,
+    OwnCause,
     SchemaRefused,
     StoreUnavailable,
     TaskConflict,
     TaskNotFound,
+    TooManyLeases,
 )
 
-CONSOLE = "/console"
-TASKS = f"{CONSOLE}/tasks"
-MODELS = f"{CONSOLE}/models"
-SIGN_IN = f"{CONSOLE}/sign-in"
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
 SECURITY_HEADERS = {
@@ -44,6 +46,10 @@ _STATUS_OF: dict[type[FlagrankError], int] = {
     ModelConflict: 409,
     GateRefused: 409,
     SchemaRefused: 409,
+    CaseNotFound: 404,
+    CaseConflict: 409,
+    OwnCause: 403,
+    TooManyLeases: 429,
     StoreUnavailable: 503,
 }
 UNCHANGED = 204  # htmx leaves the page as it is
@@ -66,14 +72,27 @@ class Pages:
             count="{:,}".format,
             digits="{:.4g}".format,
             share=show_share,
+            log_odds=to_log_odds,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:
         """A whole page in the frame."""
         key: ApiKey | None = scope["state"].get("console_key")
         name, scopes = (key.name, key.scopes) if key else (None, frozenset(KeyScope))
-        text = self._render(template, signed_in_as=name, scopes=scopes, **values)
+        sections = [section for section in SECTIONS if section.scope in scopes]
+        text = self._render(
+            template,
+            signed_in_as=name,
+            sections=sections,
+            here=find_section(scope["path"]),
+            path=scope["path"],
+            **values,
+        )
         return HTMLResponse(text, status, {"cache-control": "no-store"})
+
+    def render_part(self, template: str, **values: object) -> str:
+        """A part of a page, escaped."""
+        return self._render(template, **values)
 
     def render_live(self, template: str, **values: object) -> "LivePart":
         """A part that is asked for again and again."""
@@ -90,8 +109,7 @@ class Pages:
         self, scope: Scope, status: int, detail: str, fields: Sequence[FieldProblem] = ()
     ) -> Response:
         """A page that says what is wrong and what to do."""
-        is_model = scope["path"].startswith(f"{MODELS}/")
-        return self.show(scope, "refusal.html.jinja", status, detail=detail, fields=fields, is_model=is_model)
+        return self.show(scope, "refusal.html.jinja", status, detail=detail, fields=fields)
 
     def _render(self, template: str, **values: object) -> str:
         return self._environment.get_template(template).render(values)

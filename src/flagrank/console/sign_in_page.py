@@ -4,8 +4,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flagrank.console.access import SCOPES, Keys, find_key, forget_key, keep_key
-from flagrank.console.pages import CONSOLE, SIGN_IN, Pages
+from flagrank.console.access import Keys, find_key, forget_key, keep_key
+from flagrank.console.navigation import CONSOLE, SCOPES, SIGN_IN
+from flagrank.console.pages import Pages
 
 FORM_BYTES = 4 * 2**10
 

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
-from flagrank.console.pages import TASKS, Pages
+from flagrank.console.navigation import TASKS
+from flagrank.console.pages import Pages
 from flagrank.console.task_filters import describe_form_time, read_form_time
 from flagrank.files.reports import read_reports
 from flagrank.triage.errors import FieldProblem, FileRefused, FlagrankError, NoModel

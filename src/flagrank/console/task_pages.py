@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flagrank.console.pages import TASKS, LivePart, Pages
+from flagrank.console.navigation import TASKS
+from flagrank.console.pages import LivePart, Pages
 from flagrank.console.task_filters import TIME_LABELS, TaskFilters, follow, make_query, read_filters
 from flagrank.triage.errors import TaskNotFound
 from flagrank.triage.task import TaskDetail, TaskStatus

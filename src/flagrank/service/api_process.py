@@ -11,20 +11,24 @@ import uvloop
 from starlette.types import ASGIApp
 
 from flagrank.api.application import create_application
+from flagrank.api.cases import CaseExplainer, CaseRoutes
 from flagrank.api.entrance import Entrance
+from flagrank.api.explaining import Explaining
 from flagrank.api.group_commit import GroupCommit
 from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
 from flagrank.api.prediction import PredictionRoute
+from flagrank.api.queue import QueueRoutes
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
+from flagrank.api.review_wishes import WishReader
 from flagrank.api.store_watch import StoreWatch
 from flagrank.api.submission import SubmissionRoute
 from flagrank.api.task_waiting import FinalWatch
 from flagrank.api.tasks import TaskRoutes
-from flagrank.console import ModelParts, create_console
+from flagrank.console import ModelParts, ReviewParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
@@ -32,7 +36,10 @@ from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
 from flagrank.settings import Settings, load_default_policy, load_schema
 from flagrank.storage.api_keys import StoredApiKeys
+from flagrank.storage.case_reading import StoredQueueReading
+from flagrank.storage.decisions import StoredDeciding
 from flagrank.storage.engine import Database
+from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
@@ -42,7 +49,9 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
+from flagrank.triage.policy import Policy
 from flagrank.triage.ports import ModelIdentity
+from flagrank.triage.review import LeaseLimits
 
 STORE_THREADS = 4
 
@@ -150,7 +159,8 @@ class ApiProcess:
     ) -> Routes:
         """What answers, by method and path, but for what describes the service itself."""
         codec = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="codec"))
-        explaining = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
+        explainers = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="explaining"))
+        explaining = Explaining(explainers)
         observe = self._metrics.tasks.commits.observe
         commit = GroupCommit(StoredTaskIntake(self._database), observe)
         intake = await stack.enter_async_context(commit)
@@ -176,6 +186,7 @@ class ApiProcess:
             ("POST", "/task/{task_id}/cancel"): JsonRoute(tasks.cancel),
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
             **self._make_model_routes(parts),
+            **self._make_review_routes(CaseExplainer(serving.find, explaining), threads),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
         }
@@ -200,6 +211,36 @@ class ApiProcess:
             ("POST", "/model/{version}/role"): JsonRoute(models.give_role),
         }
 
+    def _make_review_routes(self, explainer: CaseExplainer, threads: Executor) -> Routes:
+        settings, metrics = self._settings, self._metrics.review
+        reading = StoredQueueReading(self._database)
+        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
+        leasing = StoredLeasing(self._database, limits)
+        reader = WishReader(settings.body_limit_bytes)
+
+        def find_policy() -> Policy:
+            return self._policy
+
+        queue = QueueRoutes(reading, leasing, find_policy, threads, reader, metrics=metrics)
+        cases = CaseRoutes(
+            reading,
+            StoredDeciding(self._database),
+            find_policy,
+            threads,
+            reader,
+            explainer=explainer,
+            metrics=metrics,
+        )
+        return {
+            ("GET", "/queue"): JsonRoute(queue.list),
+            ("POST", "/queue/lease"): JsonRoute(queue.lease),
+            ("POST", "/queue/heartbeat"): JsonRoute(queue.extend),
+            ("POST", "/queue/release"): JsonRoute(queue.release),
+            ("GET", "/case/{case_id}"): JsonRoute(cases.show),
+            ("POST", "/case/{case_id}/decision"): JsonRoute(cases.decide),
+            ("POST", "/case/{case_id}/reopen"): JsonRoute(cases.reopen),
+        }
+
     def _make_console(
         self, serving: ChampionServing, submission: SubmissionRoute, parts: ModelParts, keys: KeyRing
     ) -> ASGIApp:
@@ -207,16 +248,27 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else None
 
+        limits = LeaseLimits(self._settings.leases_per_moderator, self._settings.leases_in_all)
+        review = ReviewParts(
+            StoredQueueReading(self._database),
+            StoredLeasing(self._database, limits),
+            StoredDeciding(self._database),
+            lambda: self._policy,
+            parts.executor,
+            self._metrics.review,
+        )
         return create_console(
             StoredTaskReading(self._database),
             StoredTaskChanges(self._database),
             submission.commit,
             parts,
+            review,
             keys=keys,
             find_schema=find_schema,
             reasons=self._policy.severities,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
+            is_ending=lambda: self._drain.began,
         )
 
 

@@ -7,9 +7,10 @@ from flagrank.telemetry import Metrics, Slots, create_slots_file
 
 FILE = "counts"
 DRIFT_FILE = "drift"
-# What requests are counted by; `/task/` is one task, anything else counts as another.
+# What requests are counted by; `/task/` is one task, `/case/` all about one case, anything else another.
 ROUTES = (
     *("/prediction", "/predict", "/task", "/task/", "/model", "/metrics"),
+    *("/queue", "/queue/lease", "/queue/heartbeat", "/queue/release", "/case/"),
     *("/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"),
 )
 

@@ -2,7 +2,14 @@
 
 from flagrank.telemetry.exposition import Exposition, Readings, render_metrics
 from flagrank.telemetry.logs import Log, LogStyle, configure_logs, get_logger, set_request_id
-from flagrank.telemetry.metrics import DatabaseMetrics, Metrics, ModelMetrics, RequestMetrics, TaskMetrics
+from flagrank.telemetry.metrics import (
+    DatabaseMetrics,
+    Metrics,
+    ModelMetrics,
+    RequestMetrics,
+    ReviewMetrics,
+    TaskMetrics,
+)
 from flagrank.telemetry.slots import Slots, create_slots_file
 
 __all__ = [
@@ -14,6 +21,7 @@ __all__ = [
     "ModelMetrics",
     "Readings",
     "RequestMetrics",
+    "ReviewMetrics",
     "Slots",
     "TaskMetrics",
     "configure_logs",

@@ -6,6 +6,7 @@ from itertools import product
 
 from flagrank.telemetry.instruments import Counter, Gauge, Histogram
 from flagrank.telemetry.slots import Slots
+from flagrank.triage.review import Verdict
 from flagrank.triage.task import TaskStatus
 
 OTHER = "other"  # a route or a status that is none of those known
@@ -132,6 +133,20 @@ class ModelMetrics:
         )
 
 
+class ReviewMetrics:
+    """What is counted of moderators' work."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.leases = Counter(slots, "flagrank_cases_leased", "Cases leased to moderators.")
+        self.decisions = Counter(
+            slots,
+            "flagrank_decisions",
+            "Decisions taken, the same one again counted too.",
+            labels=("decision",),
+            keys=[(str(verdict),) for verdict in Verdict],
+        )
+
+
 class DatabaseMetrics:
     """What the storage counts."""
 
@@ -161,6 +176,7 @@ class Metrics:
         self.requests = RequestMetrics(slots, routes)
         self.tasks = TaskMetrics(slots)
         self.models = ModelMetrics(slots)
+        self.review = ReviewMetrics(slots)
         self.database = DatabaseMetrics(slots)
 
     @property
@@ -172,5 +188,6 @@ class Metrics:
             *(tasks.model_calls, tasks.commits, tasks.claims, tasks.finished),
             *(tasks.failed_attempts, tasks.lease_losses, tasks.workers),
             *(models.refused, models.challenger_reports, models.challenger_failures, models.shadow_reports),
+            *(self.review.leases, self.review.decisions),
             *(database.waits, database.transactions),
         )

@@ -82,7 +82,7 @@ def name_feature(feature: Feature) -> str:
     text = feature.description
     for mark in _BREAKS:
         text = text.partition(mark)[0]
-    return _cut(text.strip(" .") or feature.name.replace("_", " "), MOST_NAME_CHARS)
+    return cut(text.strip(" .") or feature.name.replace("_", " "), MOST_NAME_CHARS)
 
 
 def show_value(driver: Driver) -> str:
@@ -93,7 +93,7 @@ def show_value(driver: Driver) -> str:
         case bool(value):
             return "yes" if value else "no"
         case str(value):
-            return json.dumps(_cut(value, MOST_VALUE_CHARS), ensure_ascii=False)
+            return json.dumps(cut(value, MOST_VALUE_CHARS), ensure_ascii=False)
         case value:
             standing = (
                 ", low" if driver.rank <= -OUTER_RANK else ", high" if driver.rank >= OUTER_RANK else ""
@@ -106,6 +106,7 @@ def _show_number(value: float) -> str:
     return f"{int(value):,}" if is_whole else f"{value:.4g}"
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
+    """A text as it may stand in a sentence: so many printable characters of it."""
     shown = "".join(character if character.isprintable() else "?" for character in text[:most])
     return shown + ("…" if len(text) > most else "")

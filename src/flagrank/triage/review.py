@@ -4,12 +4,13 @@ import struct
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 import msgspec
 
 from flagrank.triage.case import CaseReport, Evidence
-from flagrank.triage.cursor import pack_cursor, unpack_cursor
+from flagrank.triage.cursor import pack_cursor, refuse_cursor, unpack_cursor
 from flagrank.triage.errors import CaseConflict
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
 from flagrank.triage.ports import ModelIdentity
@@ -234,4 +235,6 @@ def encode_queue_cursor(cursor: QueueCursor) -> str:
 def decode_queue_cursor(text: str) -> QueueCursor:
     """The cursor that was encoded; raises `InvalidCursor` where the text is none of ours."""
     priority, packed = unpack_cursor(_CURSOR, text)
+    if not isfinite(priority):
+        raise refuse_cursor()
     return QueueCursor(priority, unpack_identifier(packed))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from flagrank.api.prediction import LOOP_BYTES, MOST_EXPLAINED, PredictionRoute
+from flagrank.api.explaining import MOST_EXPLAINED, Explaining
+from flagrank.api.prediction import LOOP_BYTES, PredictionRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.serving import Serving
 from flagrank.settings import load_default_policy
@@ -87,7 +88,7 @@ def _opened_route(scorer: Scorer | None, explainer: PatientExplainer) -> Iterato
     with ThreadPoolExecutor(1) as executor, ThreadPoolExecutor(1) as explaining:
         decoder = ReportDecoder(SCHEMA, DEFAULT_POLICY.severities)
         serving = Serving(scorer, SCHEMA, DEFAULT_POLICY, decoder, explainer) if scorer else None
-        yield PredictionRoute(lambda: serving, BodyReader(LIMIT), executor, explaining)
+        yield PredictionRoute(lambda: serving, BodyReader(LIMIT), executor, Explaining(explaining))
 
 
 def _ask(
