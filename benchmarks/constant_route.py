@@ -48,7 +48,7 @@ def main(body_file: str, port: str) -> None:
     routes: dict[tuple[str, str], ASGIApp] = {("POST", "/prediction"): route}
     schema = load_schema(None)
     entrance = Entrance(
-        create_application(routes, lambda: schema, DEFAULT_POLICY.severities, list, list),
+        create_application(routes, lambda: schema, lambda: DEFAULT_POLICY, list, list),
         routes,
         Guard(settings.allowed_hosts),
         KeyRing(StoredApiKeys(open_database("sqlite:///never-opened.db")), ThreadPoolExecutor(1)),

@@ -33,7 +33,11 @@ def opened_store(url: str) -> Iterator[Store]:
     """The ports on a database whose tables exist."""
     database: Database = open_database(url)
     try:
-        yield Store(StoredTaskIntake(database), StoredTaskClaims(database, load_default_policy), StoredTaskReading(database))
+        yield Store(
+            StoredTaskIntake(database),
+            StoredTaskClaims(database, load_default_policy),
+            StoredTaskReading(database),
+        )
     finally:
         database.close()
 

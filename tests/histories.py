@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from flagrank.simulation.features import Features
-from flagrank.simulation.history import REVIEWS, History, Reports
+from flagrank.simulation.history import History, Reports
 from flagrank.simulation.reasons import REASONS
-from flagrank.simulation.reporters import Reporters
 from flagrank.simulation.targets import Targets
 
 SPAM = REASONS.index("spam")
-NO_ONE = np.zeros(0)
 
 
 def write_history(
@@ -43,24 +40,13 @@ def write_history(
         targets=Targets(
             is_profile=np.zeros(count, dtype=np.bool_),
             is_bad=bad,
-            category=np.full(count, SPAM),
+            looks_bad=bad,
             harm_per_view=bad.astype(np.float64),
             visible_at=np.zeros(count),
             views=np.full(count, 100.0),
             life_hours=np.full(count, 10 / np.log(2)),
             burst_at=np.full(count, np.inf),
             burst_views=np.zeros(count),
-            report_chance=np.zeros(count),
-            quarrels=np.zeros(count),
         ),
-        reporters=Reporters(
-            carelessness=np.zeros(people),
-            activity=np.ones(people),
-            brigade=np.full(people, -1),
-            matches=np.zeros(people),
-            rating=np.zeros(people),
-            popularity=np.zeros(people),
-        ),
-        features=Features(NO_ONE.astype(np.bool_), NO_ONE, NO_ONE, NO_ONE, NO_ONE),
-        errs=np.zeros((count, REVIEWS), dtype=np.bool_),
+        n_reporters=people,
     )

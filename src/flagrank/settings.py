@@ -23,6 +23,7 @@ from flagrank.triage.report import CONTEXT_FIELDS
 FILE = Path("flagrank.toml")
 PACKAGE = Path(__file__).parent
 DEMO_MODEL = PACKAGE / "demo_model"
+DEFAULT_POLICY = PACKAGE / "default_policy.toml"
 DEMO_DATA = "./flagrank-demo"
 PREFIX = "FLAGRANK_"
 
@@ -136,10 +137,14 @@ def load_schema(path: Path | None) -> FeatureSchema:
     return parse_schema(text, str(source), CONTEXT_FIELDS)
 
 
+def read_default_policy() -> str:
+    """The TOML of the policy that ranks where none was activated: `default@1`."""
+    return DEFAULT_POLICY.read_text(encoding="utf-8")
+
+
 def load_default_policy() -> Policy:
-    """The policy that ranks where none was activated: `default@1`."""
-    source = PACKAGE / "default_policy.toml"
-    return parse_policy(source.read_text(encoding="utf-8"), source.name, version=1)
+    """The same as a policy."""
+    return parse_policy(read_default_policy(), DEFAULT_POLICY.name, version=1)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

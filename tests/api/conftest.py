@@ -4,10 +4,12 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.api.review_server import Review
 from tests.api.running_server import (
     JSON_TYPE,
     REPORT,
@@ -18,6 +20,7 @@ from tests.api.running_server import (
     write_head,
 )
 from tests.packages import write_small_package
+from tests.postgres_server import WHEEL_18, run_server
 
 IDLE_SECONDS = 65.0
 
@@ -50,6 +53,17 @@ def strict_server(package: Path) -> Iterator[RunningServer]:
     limits = {"body_limit_bytes": 2_048, "body_timeout_seconds": 0.5, "idle_timeout_seconds": 1}
     with running_server("--model", str(package), **limits) as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def review(request: pytest.FixtureRequest, package: Path) -> Iterator[Review]:
+    """The queue of a server, on each kind of database."""
+    with ExitStack() as stack:
+        settings = {}
+        if request.param == "postgresql":
+            postgres = stack.enter_context(run_server(WHEEL_18))
+            settings["database_url"] = postgres.create_database("review")
+        yield Review(stack.enter_context(running_server("--model", str(package), **settings)))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import schemathesis
 from hypothesis import strategies as st
 
 from flagrank.api.query import LONGEST_WAIT_SECONDS
+from flagrank.settings import read_default_policy
+from flagrank.triage.review import QueueCursor, encode_queue_cursor
 from flagrank.triage.task import Cursor, encode_cursor
 from tests.packages import zip_small_package
 
@@ -20,11 +22,18 @@ schemathesis.openapi.format("date-time", _PAST.map(datetime.isoformat))
 # A cursor is opaque: any that has its form.
 _CURSORS = st.builds(Cursor, _PAST, st.uuids(version=4).map(str))
 schemathesis.openapi.format("cursor", _CURSORS.map(encode_cursor))
+_QUEUE_CURSORS = st.builds(QueueCursor, st.floats(0, 1e9), st.uuids(version=4).map(str))
+schemathesis.openapi.format("queue-cursor", _QUEUE_CURSORS.map(encode_queue_cursor))
 # Any of three packages; what is made up is refused.
 _PACKAGES = st.sampled_from([f"package {number}".encode() for number in range(3)])
 schemathesis.openapi.media_type(
     "application/zip", _PACKAGES.map(lambda notes: zip_small_package({"notes.txt": notes}))
 )
+
+
+# Any of three policies; the same again is no change.
+_POLICIES = st.sampled_from([read_default_policy().replace("spam = 1", f"spam = {n}") for n in (1, 2, 3)])
+schemathesis.openapi.media_type("application/toml", _POLICIES.map(str.encode))
 
 
 EXPLAINED_CHARS = 20_000  # about a hundred reports

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from tests.api.running_server import REPORT, RunningServer, running_server
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 EXAMPLES = 100
-EXAMPLES_OF_MODELS = 10  # many of which take a second: a package is verified
-MODELS = "^/model"
+EXAMPLES_OF_CHANGES = 10  # many of which take a second: a package is verified
+CHANGING = "^/(model|policy)"
 OPERATIONS = {
     ("/prediction", "post"),
     ("/predict", "post"),
@@ -26,6 +27,13 @@ OPERATIONS = {
     ("/task/{task_id}", "get"),
     ("/task/{task_id}/cancel", "post"),
     ("/task/{task_id}/retry", "post"),
+    ("/queue", "get"),
+    ("/queue/lease", "post"),
+    ("/queue/heartbeat", "post"),
+    ("/queue/release", "post"),
+    ("/case/{case_id}", "get"),
+    ("/case/{case_id}/decision", "post"),
+    ("/case/{case_id}/reopen", "post"),
     ("/model", "get"),
     ("/model", "post"),
     ("/model/rollback", "post"),
@@ -33,6 +41,8 @@ OPERATIONS = {
     ("/model/{version}", "delete"),
     ("/model/{version}/promote", "post"),
     ("/model/{version}/role", "post"),
+    ("/policy", "get"),
+    ("/policy", "put"),
     ("/heartbeat", "get"),
     ("/livez", "get"),
     ("/readyz", "get"),
@@ -48,19 +58,19 @@ def document(server: RunningServer) -> Any:  # noqa: ANN401 - any JSON value
 
 @pytest.fixture
 def fuzzed(package: Path) -> Iterator[RunningServer]:
-    """A server of its own: its models change."""
+    """A server of its own: its models and policies change."""
     with running_server("--model", str(package)) as running:
         yield running
 
 
 @pytest.mark.timeout(300)
 def test_the_server_does_what_its_document_says(server: RunningServer, tmp_path: Path) -> None:
-    check_by_schemathesis(server, tmp_path, f"--exclude-path-regex={MODELS}", examples=EXAMPLES)
+    check_by_schemathesis(server, tmp_path, f"--exclude-path-regex={CHANGING}", examples=EXAMPLES)
 
 
 @pytest.mark.timeout(300)
-def test_it_does_so_with_models_too(fuzzed: RunningServer, tmp_path: Path) -> None:
-    check_by_schemathesis(fuzzed, tmp_path, f"--include-path-regex={MODELS}", examples=EXAMPLES_OF_MODELS)
+def test_it_does_so_with_models_and_policies_too(fuzzed: RunningServer, tmp_path: Path) -> None:
+    check_by_schemathesis(fuzzed, tmp_path, f"--include-path-regex={CHANGING}", examples=EXAMPLES_OF_CHANGES)
 
 
 def check_by_schemathesis(server: RunningServer, folder: Path, selection: str, *, examples: int) -> None:
@@ -77,8 +87,8 @@ def check_by_schemathesis(server: RunningServer, folder: Path, selection: str, *
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    is_of_models = "include" in selection
-    tested = [path for path, _ in OPERATIONS if path.startswith(MODELS[1:]) == is_of_models]
+    is_of_changes = "include" in selection
+    tested = [path for path, _ in OPERATIONS if bool(re.match(CHANGING, path)) == is_of_changes]
     assert f"Tested: {len(tested)}" in ended.stdout
 
 

@@ -62,9 +62,7 @@ class StoredKeys:
         key_id = identifiers.make()[0]
         digest = hash_secret(secret.encode())
         self.stored.create(
-            NewApiKey(
-                key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes), moderator=moderator
-            )
+            NewApiKey(key_id=key_id, name=name, digest=digest, scopes=frozenset(scopes), moderator=moderator)
         )
         return secret
 
@@ -174,7 +172,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
             ),
             keys=made.keys,
             find_schema=lambda: made.schema,
-            reasons=DEFAULT_POLICY.severities,
+            find_policy=lambda: DEFAULT_POLICY,
             executor=executor,
             limit_bytes=LIMIT_BYTES,
             is_ending=lambda: False,

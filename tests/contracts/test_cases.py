@@ -1,5 +1,6 @@
 """Reports join into cases, and are ranked as the domain says."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -159,6 +160,20 @@ def test_many_workers_taking_in_reports_on_the_same_people_lose_and_double_nothi
         assert detail.evidence.n_reports == case.n_reports
 
 
+def test_a_report_that_two_workers_get_at_once_counts_once(store: CaseStore) -> None:
+    other = CaseStore(store.database)
+    mine = [arrival(report_id=f"r-{number}") for number in range(3)]
+    theirs = [arrival("bob", report_id="r-2"), arrival(report_id="r-1"), arrival("bob")]
+    with ThreadPoolExecutor(1) as pool:
+        with store.database.write() as transaction:
+            store.intake.take_in(transaction, mine, store.policy)
+            taken = pool.submit(other.take_in, theirs)
+            time.sleep(0.3)  # until they wait for each other, where the database lets two write
+        taken.result()
+    assert sorted(str(case.reported_id) for case in store.list()) == ["None", "None", "None", "bob"]
+    assert store.find("bob").n_reports == 1
+
+
 def test_pages_show_each_case_once_while_others_decide(store: CaseStore) -> None:
     cases = store.open(100)
     seen: list[str] = []
@@ -204,6 +219,14 @@ def test_open_cases_are_counted_as_far_as_asked(store: CaseStore) -> None:
     store.open(7)
     assert store.reading.count_cases(100) == 7
     assert store.reading.count_cases(5) == 5
+
+
+def test_the_most_urgent_come_with_what_ranks_them(store: CaseStore) -> None:
+    cases = store.open(5)
+    listed = store.reading.list_evidence(3)
+    assert [case for case, _ in listed] == cases[:3]
+    for case, evidence in listed:
+        assert evidence == store.read(case.case_id).evidence
 
 
 @pytest.mark.parametrize("unknown", ["", "x", "0199c0de-0000-7000-8000-000000000000"])

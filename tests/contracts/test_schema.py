@@ -99,7 +99,7 @@ def test_tables_that_do_not_say_that_they_serve_this_program_are_refused(version
     assert (status.is_known, status.still_serves, status.is_usable) == (False, False, False)
 
 
-@pytest.mark.parametrize("version", ["9003_from_0001", "9003_from_0002"])
+@pytest.mark.parametrize("version", ["0009_from_0001", "0009_from_0002"])
 def test_tables_serve_every_program_from_the_one_that_they_name_on(version: str) -> None:
     assert SchemaStatus(version, "0002_from_0001").is_usable
 

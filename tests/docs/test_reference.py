@@ -12,6 +12,7 @@ import typer
 
 from flagrank.api.application import create_application
 from flagrank.api.problems import STATUS_OF
+from flagrank.api.shown_cases import CaseView, ShownCase
 from flagrank.api.submission import KNOWN
 from flagrank.api.tasks import ShownTask
 from flagrank.cli import application
@@ -150,6 +151,15 @@ def test_every_field_of_a_task_is_documented_and_no_other() -> None:
     assert documented == list(ShownTask.__struct_fields__)
 
 
+def test_every_field_of_a_case_is_documented_and_no_other() -> None:
+    section = read_section(HTTP, "## The review queue")
+    listed, _, added = section.partition("adds to the case:")
+    documented = [code for row in read_rows(listed) for code in read_codes(row[0])]
+    assert sorted(documented) == sorted(ShownCase.__struct_fields__)
+    more = [code for row in read_rows(added) for code in read_codes(row[0])]
+    assert [*ShownCase.__struct_fields__, *more] == list(CaseView.__struct_fields__)
+
+
 def test_what_a_submission_may_say_is_documented_and_no_other() -> None:
     documented = [row[0].strip("`") for row in read_rows(read_section(HTTP, "## POST /predict"))]
     assert set(documented) == KNOWN | {"Idempotency-Key"}
@@ -158,9 +168,9 @@ def test_what_a_submission_may_say_is_documented_and_no_other() -> None:
 def test_every_route_is_documented_and_no_other() -> None:
     table = HTTP.read_text().partition("\nA route that answers GET")[0]
     documented = {code for row in read_rows(table) for code in read_codes(row[0])}
-    application = create_application({}, lambda: load_schema(None), DEFAULT_POLICY.severities, list, list)
+    application = create_application({}, lambda: load_schema(None), lambda: DEFAULT_POLICY, list, list)
     paths = application.openapi()["paths"]
-    names = {"{task_id}": "<id>", "{version}": "<version>"}
+    names = {"{task_id}": "<id>", "{case_id}": "<id>", "{version}": "<version>"}
     described = {
         f"{method.upper()} " + "/".join(names.get(part, part) for part in path.split("/"))
         for path in paths

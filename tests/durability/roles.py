@@ -201,7 +201,7 @@ def work(url: str, rules: Work) -> None:
             wake_ups,
             lambda: lineup,
             partial(score_apart, rules),
-            policy=DEFAULT_POLICY,
+            find_policy=lambda: DEFAULT_POLICY,
             metrics=Metrics().tasks,
             model_metrics=Metrics().models,
             rules=WorkRules(

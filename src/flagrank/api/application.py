@@ -1,7 +1,7 @@
 """Assembles the FastAPI application: routes, description, and the problem that answers every error."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,12 +17,13 @@ from flagrank.api.health import make_health_router
 from flagrank.api.openapi import describe_application
 from flagrank.api.problems import HttpProblem, encode_problem, make_internal_problem
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.policy import Policy
 
 
 def create_application(
     routes: Mapping[tuple[str, str], ASGIApp],
     find_schema: Callable[[], FeatureSchema],
-    reasons: Collection[str],
+    find_policy: Callable[[], Policy],
     find_reasons: Callable[[], Sequence[str]],
     find_notes: Callable[[], list[str]],
 ) -> FastAPI:
@@ -30,7 +31,8 @@ def create_application(
 
     `find_notes` says what is wrong though it is ready.
 
-    `find_schema` gives the schema that reports are read by now: it may change with the model.
+    `find_schema` gives the schema that reports are read by now, which may change with the model, and
+    `find_policy` the policy whose reasons they may have.
     """
     application = FastAPI(
         title="flagrank",
@@ -50,10 +52,10 @@ def create_application(
     add_documentation(application)
     for kind in (HttpProblem, HTTPException, Exception):
         application.add_exception_handler(kind, _answer)
-    describe = lru_cache(maxsize=1)(lambda schema: describe_application(application, schema, reasons))
+    describe = lru_cache(maxsize=1)(partial(describe_application, application))
 
     def openapi() -> dict[str, Any]:
-        return describe(find_schema())
+        return describe(find_schema(), tuple(find_policy().severities))
 
     openapi()  # made before the first request, which it would hold up
     application.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it

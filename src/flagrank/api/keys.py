@@ -18,6 +18,7 @@ _SCOPES = {
     "/model": Scope.MODELS,
     "/queue": Scope.REVIEW,
     "/case": Scope.REVIEW,
+    "/policy": Scope.POLICY,
 }
 
 

@@ -11,6 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from flagrank.api.guard import HEALTH_PATHS
 from flagrank.api.model_description import SCHEMAS as MODEL_SCHEMAS
 from flagrank.api.model_description import describe_model_paths
+from flagrank.api.policy_description import SCHEMAS as POLICY_SCHEMAS
+from flagrank.api.policy_description import describe_policy_paths
 from flagrank.api.prediction_description import PREDICTION, describe_prediction
 from flagrank.api.problems import (
     encode_problem,
@@ -22,6 +24,8 @@ from flagrank.api.problems import (
     make_timeout_problem,
 )
 from flagrank.api.report_description import JsonSchema, describe_report, make_example
+from flagrank.api.review_description import SCHEMAS as REVIEW_SCHEMAS
+from flagrank.api.review_description import describe_review_paths
 from flagrank.api.task_description import SCHEMAS as TASK_SCHEMAS
 from flagrank.api.task_description import describe_task_paths
 from flagrank.triage.errors import FlagrankError, InvalidReports, MalformedBody
@@ -37,7 +41,9 @@ stable."""
 TAGS = [
     {"name": "scoring", "description": "Scores and the order that follows from them."},
     {"name": "tasks", "description": "Scoring later: accepted means on disk, and that it will be scored."},
+    {"name": "review", "description": "Cases, most urgent first: who looks at which, and what they decide."},
     {"name": "models", "description": "Which model scores, and which ones are being tried."},
+    {"name": "policy", "description": "The numbers of the ranking that people choose."},
     {"name": "service", "description": "Whether the process lives, and whether it should be sent requests."},
 ]
 REQUEST_ID = "4f1d2c0b9a8e-17"
@@ -60,7 +66,9 @@ def describe_application(
     document["paths"] = {
         "/prediction": {"post": describe_prediction(request, problems)},
         **describe_task_paths(request, problems, describe_problem),
+        **describe_review_paths(problems, describe_problem),
         **describe_model_paths(problems, describe_problem),
+        **describe_policy_paths(problems, describe_problem),
         **document["paths"],
         "/metrics": {"get": _describe_metrics({status: problems[status] for status in ("401", "403")})},
     }
@@ -68,7 +76,9 @@ def describe_application(
         "Report": describe_report(schema, reasons),
         "Prediction": PREDICTION,
         **TASK_SCHEMAS,
+        **REVIEW_SCHEMAS,
         **MODEL_SCHEMAS,
+        **POLICY_SCHEMAS,
         "Problem": _PROBLEM,
     }
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)

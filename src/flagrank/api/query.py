@@ -27,6 +27,7 @@ MAX_KEY_CHARS = 128
 
 _SHOWN_CHARS = 40
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+_VERSION = re.compile(r"[0-9]{1,10}")
 _KEY = re.compile(rb"[\x20-\x7e]{1,128}")
 _PRIORITIES = {str(priority): priority for priority in TaskPriority}
 LISTED_CASES = {str(status): status for status in (CaseStatus.OPEN, CaseStatus.ESCALATED)}
@@ -73,6 +74,14 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
         if " " in text:
             advice += " In a query + means a space: write +01:00 as %2B01:00."
         raise _refuse_value(name, text, advice) from error
+
+
+def read_version(query: Mapping[str, str]) -> int | None:
+    """The number of a policy, or None where the query does not have it."""
+    text = query.get("version")
+    if text is not None and not _VERSION.fullmatch(text):
+        raise _refuse_value("version", text, "expected a whole number, such as 2.")
+    return None if text is None else int(text)
 
 
 def read_explain(scope: Scope) -> bool:

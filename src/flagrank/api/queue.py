@@ -17,8 +17,6 @@ from flagrank.triage.policy import Policy
 from flagrank.triage.review import LeaseRequest, QueueQuery, encode_queue_cursor
 from flagrank.triage.review_ports import Leasing, QueueReading
 
-QUEUE = "/queue"
-
 _Answer = TypeVar("_Answer")
 
 

@@ -15,11 +15,12 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer that is no problem; `body` is JSON."""
+    """An answer that is no problem."""
 
     body: bytes
     status: int = 200
     headers: Headers = []
+    content_type: bytes = b"application/json"
 
 
 Respond: TypeAlias = Callable[[Scope, Receive], Awaitable[Reply]]
@@ -46,7 +47,7 @@ class JsonRoute:
         headers = [(b"cache-control", b"no-store"), *reply.headers]
         if reply.status != NO_CONTENT:
             headers += [
-                (b"content-type", b"application/json"),
+                (b"content-type", reply.content_type),
                 (b"content-length", b"%d" % len(reply.body)),
             ]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -21,6 +21,7 @@ from flagrank.triage.review import (
 )
 from flagrank.triage.why import tell_why
 
+_Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 CaseId: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 
 
@@ -39,12 +40,12 @@ class ShownCase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     content_id: Annotated[str | None, Meta(description="what its first report is about")]
     n_reports: int
     n_reporters: Annotated[int, Meta(description="different ones; all without reporter_id are one")]
-    first_reported_at: datetime
-    deadline_at: Annotated[datetime, Meta(description="by when it is to be reviewed")]
+    first_reported_at: _Time
+    deadline_at: Annotated[_Time, Meta(description="by when it is to be reviewed")]
     policy_version: Annotated[int, Meta(description="of the policy that ranked it")]
     leased_by: Annotated[str | None, Meta(description="the moderator who holds it now")]
-    lease_expires_at: datetime | None
-    decided_at: Annotated[datetime | None, Meta(description="by the final decision that stands")]
+    lease_expires_at: _Time | None
+    decided_at: Annotated[_Time | None, Meta(description="by the final decision that stands")]
     why: Annotated[str, Meta(description="one sentence for people: what its priority is made of")]
 
 
@@ -70,8 +71,8 @@ class TheirCases(msgspec.Struct, frozen=True):
 class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the service knows of a report beside what was sent."""
 
-    received_at: datetime
-    made_at: Annotated[datetime, Meta(description="reported_at, else the time received")]
+    received_at: _Time
+    made_at: Annotated[_Time, Meta(description="reported_at, else the time received")]
     model: Annotated[ModelIdentity, Meta(description="that scored it")]
     record: Annotated[float, Meta(description="the reporter's: above 0 where their reports were often right")]
     is_answered: Annotated[bool, Meta(description="made before the decision, and came in after it")]
@@ -80,14 +81,14 @@ class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
 class ShownDecision(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="decision"):
     """A decision in a case's history, and its reversal where there was one."""
 
-    at: datetime
+    at: _Time
     moderator: str
     decision: Verdict
     decision_no: int
     reason: str | None
     note: str | None
     is_reversed: bool
-    reversed_at: datetime | None
+    reversed_at: _Time | None
     reversed_by: str | None
     reversal_reason: str | None
 
@@ -95,14 +96,12 @@ class ShownDecision(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"
 class ShownLease(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="lease"):
     """A lease in a case's history."""
 
-    at: datetime
+    at: _Time
     moderator: str
     lease_no: int
     draw: Annotated[LeaseDraw | None, Meta(description="how the case was drawn; null until it is decided")]
-    until: datetime
-    ended_at: Annotated[
-        datetime | None, Meta(description="null where it was never ended: it ends at `until`")
-    ]
+    until: _Time
+    ended_at: Annotated[_Time | None, Meta(description="null where it was never ended: it ends at `until`")]
 
 
 class CaseView(ShownCase, frozen=True, kw_only=True):

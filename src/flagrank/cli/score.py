@@ -15,6 +15,7 @@ from flagrank.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from flagrank.scoring.package import Package
+    from flagrank.triage.policy import Policy
 
 NOT_IN_NAMES = ',"\\'
 
@@ -38,17 +39,20 @@ def score(
     """Add score and priority to each row of a file of any size, and leave every other cell as it is.
 
     They are what POST /prediction answers, to the last bit; reason and exposure count where the file has
-    these columns. A file with a bad row is refused whole. OUT is there once it is complete, not before.
+    these columns. The champion's priorities follow the active policy, those of another model the built-in
+    one. A file with a bad row is refused whole. OUT is there once it is complete, not before.
     """
     from flagrank.scoring.verification import verify_package
 
     if not prefix.isprintable() or any(character in NOT_IN_NAMES for character in prefix):
         raise typer.BadParameter("--prefix takes no comma, quotation mark, backslash or control character.")
-    package = _find_package(model)
+    package, policy = _find_package(model)
     verify_package(package)
     start = time.monotonic()
     with show_progress("Scoring", "rows") as on_progress:
-        rows = _score_file(source, out, (f"{prefix}score", f"{prefix}priority"), package, on_progress)
+        rows = _score_file(
+            source, out, (f"{prefix}score", f"{prefix}priority"), package, policy, on_progress=on_progress
+        )
     seconds = time.monotonic() - start
     sys.stderr.write(f"Scored {rows:,} rows in {seconds:.1f} s ({rows / max(seconds, 0.001):,.0f} rows/s).\n")
     if as_json:
@@ -57,18 +61,20 @@ def score(
         typer.echo(f"{out} holds {source} as scored by {package.identity.name} {package.identity.version}.")
 
 
-def _find_package(model: str) -> "Package":
+def _find_package(model: str) -> tuple["Package", "Policy"]:
     from flagrank.scoring.package import read_package
-    from flagrank.settings import DEMO_MODEL, load_settings
+    from flagrank.settings import DEMO_MODEL, load_default_policy, load_settings, read_default_policy
 
     if model != "champion":
-        return read_package(DEMO_MODEL if model == "demo" else Path(model))
+        return read_package(DEMO_MODEL if model == "demo" else Path(model)), load_default_policy()
     from flagrank.service.publication import read_champion_package
     from flagrank.service.store import opened_store
     from flagrank.storage.model_registry import StoredModelRegistry
+    from flagrank.storage.policies import StoredPolicies
 
     with opened_store(load_settings({})) as database:
-        return read_champion_package(StoredModelRegistry(database))
+        policy = StoredPolicies(database, read_default_policy()).read_active()
+        return read_champion_package(StoredModelRegistry(database)), policy
 
 
 def _score_file(
@@ -76,6 +82,8 @@ def _score_file(
     out: Path,
     names: tuple[str, str],
     package: "Package",
+    policy: "Policy",
+    *,
     on_progress: Callable[[int, int], None],
 ) -> int:
     from flagrank.files.columns import exposure_column, feature_column, reason_column
@@ -83,7 +91,6 @@ def _score_file(
     from flagrank.files.writing import open_copy
     from flagrank.scoring.columns import ColumnEncoder
     from flagrank.scoring.session import ModelSession
-    from flagrank.settings import load_default_policy
     from flagrank.triage.priority import prioritise_alone
     from flagrank.triage.report import find_abuse_type
 
@@ -91,7 +98,6 @@ def _score_file(
     session = ModelSession(package.model, schema.names)
     encoder = ColumnEncoder(schema)
     columns = [feature_column(feature) for feature in schema.feature]
-    policy = load_default_policy()
     columns += [reason_column(policy.severities), exposure_column()]
     place = find_abuse_type(schema)
     rows = 0

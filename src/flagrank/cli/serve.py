@@ -35,7 +35,7 @@ SchemaFile = Annotated[
     typer.Option(metavar="FILE", help="Feature schema of the reports (TOML); by default the package's own."),
 ]
 IsDemo = Annotated[
-    bool, typer.Option("--demo", help="The same as --model demo, with its data in ./flagrank-demo.")
+    bool, typer.Option("--demo", help="As --model demo, with a synthetic review queue in ./flagrank-demo.")
 ]
 Processes = Annotated[
     int | None, typer.Option(min=1, max=256, help="How many processes answer requests.", show_default="1")
@@ -64,7 +64,9 @@ def serve(
     source = None
     if name is not None:
         is_demo = name == "demo"
-        source = serving.ModelSource(DEMO_MODEL if is_demo else Path(name), unless_champion=is_demo)
+        source = serving.ModelSource(
+            DEMO_MODEL if is_demo else Path(name), unless_champion=is_demo, with_queue=demo
+        )
 
     def announce(url: str, identity: "ModelIdentity | None") -> None:
         if as_json:

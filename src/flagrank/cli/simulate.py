@@ -19,6 +19,10 @@ TYPES: "Mapping[str, ColumnType]" = MappingProxyType(
     {
         "report_id": "text",
         "reported_at": "text",
+        "reporter_id": "text",
+        "reported_id": "text",
+        "content_id": "text",
+        "exposure": "number",
         "abuse_type": "text",
         "report_text_len": "integer",
         "profile_rating": "number",
@@ -27,12 +31,20 @@ TYPES: "Mapping[str, ColumnType]" = MappingProxyType(
         "reason": "text",
         "actionable": "boolean",
         "chance": "number",
+        "truth_bad": "boolean",
+        "truth_harm_per_view": "number",
+        "truth_visible_at": "text",
+        "truth_views": "number",
+        "truth_life_hours": "number",
+        "truth_burst_after_hours": "number",
+        "truth_burst_views": "number",
+        "truth_brigade": "boolean",
     }
 )
 
 
 def simulate(
-    rows: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="How many reports.")],
+    rows: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many reports.")],
     out: Annotated[
         Path,
         typer.Option(metavar="FILE", help="Where to write: .csv, .tsv or .jsonl (also .gz), or .parquet."),
@@ -42,10 +54,11 @@ def simulate(
     days: Annotated[float, typer.Option(min=0.001, max=36_500, help="Over how many days they arrive.")] = 7.0,
     as_json: AsJson = False,
 ) -> None:
-    """Write SYNTHETIC reports with a known chance of being actionable, to try flagrank out and to test it.
+    """Write a history of SYNTHETIC reports, to train on, to replay, to try flagrank out and to test it.
 
-    Beside the fields of a report stand the label, in the column actionable, and the chance that it is true,
-    in the column chance: no score can rank the labels better than that.
+    Beside the fields of a report stand the label, in the column actionable, the chance that it is true by the
+    features, in the column chance, and what is true of the target, in columns whose names begin with truth_.
+    All of it is held in memory, about 3 kB a report.
     """
     from flagrank.files.writing import open_new
     from flagrank.simulation.reports import simulate as draw

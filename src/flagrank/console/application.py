@@ -1,6 +1,6 @@
 """Assembles the console: pages, assets, and a page that answers every error."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 
@@ -30,6 +30,7 @@ from flagrank.console.task_pages import TaskPages
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.policy import Policy
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
 _SENTENCES = {
@@ -48,7 +49,7 @@ def create_console(
     *,
     keys: Keys,
     find_schema: Callable[[], FeatureSchema | None],
-    reasons: Collection[str],
+    find_policy: Callable[[], Policy],
     executor: Executor,
     limit_bytes: int,
     is_ending: Callable[[], bool],
@@ -68,7 +69,7 @@ def create_console(
         *ModeratorPage(pages).make_routes(),
         *CasePages(pages, review).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
-        *SubmissionPage(pages, submit, find_schema, reasons, limit_bytes=limit_bytes).make_routes(),
+        *SubmissionPage(pages, submit, find_schema, find_policy, limit_bytes=limit_bytes).make_routes(),
         *ModelChanges(pages, models).make_routes(),
         *ModelPages(pages, models).make_routes(),
         Mount("/assets", StaticFiles(directory=FOLDER / "assets")),

@@ -5,7 +5,7 @@ from math import log
 
 import msgspec
 
-from flagrank.triage.contributions import Factor, FactorKind, Term, TermKind, split_priority, split_score
+from flagrank.triage.contributions import Factor, FactorKind, TermKind, split_priority, split_score
 from flagrank.triage.policy import Policy
 from flagrank.triage.review import CaseDetail, QueueCase
 
@@ -34,18 +34,17 @@ class Bar(msgspec.Struct, frozen=True):
 def draw_factors(case: QueueCase, policy: Policy) -> list[Bar]:
     """The factors of the priority; a bar is as long as its factor's logarithm, so that lengths add up."""
     factors = split_priority(case.score, case.severity, case.exposure, policy.exposure.power)
-    lengths = [log(factor.value) for factor in factors]
-    return _draw(
-        [(_label_factor(factor, case), f"\N{MULTIPLICATION SIGN} {factor.value:.3g}") for factor in factors],
-        lengths,
-    )
+    told = [
+        (_label_factor(factor, case), f"\N{MULTIPLICATION SIGN} {_show(factor.value)}") for factor in factors
+    ]
+    return _draw(told, [log(factor.value) for factor in factors])
 
 
 def draw_terms(detail: CaseDetail, policy: Policy) -> list[Bar]:
     """The terms of the score's log-odds."""
     terms = split_score(detail.evidence, policy.pool)
     return _draw(
-        [(_label_term(term), f"{term.log_odds:+.2f}") for term in terms],
+        [(_TERM_LABELS[term.kind], f"{term.log_odds:+.2f}") for term in terms],
         [term.log_odds for term in terms],
     )
 
@@ -60,8 +59,8 @@ def _label_factor(factor: Factor, case: QueueCase) -> str:
             return f"Reach: {case.exposure:,.0f} further {'view' if round(case.exposure) == 1 else 'views'}"
 
 
-def _label_term(term: Term) -> str:
-    return _TERM_LABELS[term.kind]
+def _show(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
 
 
 def _draw(texts: Sequence[tuple[str, str]], lengths: Sequence[float]) -> list[Bar]:

@@ -19,7 +19,7 @@ _LINKS = ("http://", "https://")
 
 
 class ReportView(msgspec.Struct, frozen=True):
-    """A report; `text` is None where a stronger report has the same one, or there is none."""
+    """A report; text and link are None where it has none, or where a stronger one has the same."""
 
     report: StoredReport
     record: str
@@ -75,30 +75,35 @@ def view_case(detail: CaseDetail, policy: Policy, now: datetime) -> CaseView:
 def tell_record(report: StoredReport) -> str:
     """How often this reporter's cases were actioned, beside what is usual for the reason."""
     if report.reporter_id is None:
-        return "no reporter named"
+        return "by whom was not told"
     if report.record == 0:
         return "no record yet"
     return f"actioned {exp(report.record):.2g} times as often as usual"
 
 
 def _view_reports(reports: Iterable[StoredReport]) -> Iterator[ReportView]:
-    seen: set[str] = set()
+    texts: set[str | None] = {None}
+    links: set[str | None] = {None}
     for report in reports:
-        text = report.content_text
-        repeats = text in seen
-        if text is not None:
-            seen.add(text)
-        link = report.fields.get("content_url")
+        text, link = report.content_text, _read_link(report)
         yield ReportView(
             report=report,
             record=tell_record(report),
-            text=None if repeats else text,
-            repeats_text=repeats,
-            link=link if isinstance(link, str) and link.lower().startswith(_LINKS) else None,
+            text=None if text in texts else text,
+            repeats_text=text is not None and text in texts,
+            link=None if link in links else link,
             features=tuple(
                 (name, _show(value)) for name, value in report.fields.items() if name not in CONTEXT_FIELDS
             ),
         )
+        texts.add(text)
+        links.add(link)
+
+
+def _read_link(report: StoredReport) -> str | None:
+    """Only what a browser takes for a page: nothing that runs."""
+    link = report.fields.get("content_url")
+    return link if isinstance(link, str) and link.lower().startswith(_LINKS) else None
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 - of any feature

@@ -71,6 +71,7 @@ class Pages:
             instant=_show_instant,
             count="{:,}".format,
             digits="{:.4g}".format,
+            priority=_show_priority,
             share=show_share,
             log_odds=to_log_odds,
         )
@@ -131,6 +132,10 @@ class LivePart:
 def show_share(share: float) -> str:
     """A share as a percentage."""
     return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
+
+
+def _show_priority(priority: float) -> str:
+    return f"{priority:,.0f}" if priority >= 1_000 else f"{priority:.3g}"
 
 
 def _show_time(time: datetime) -> str:

@@ -22,6 +22,7 @@ from flagrank.files.reports import read_reports
 from flagrank.triage.errors import FieldProblem, FileRefused, FlagrankError, NoModel
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.identifiers import IdentifierSource
+from flagrank.triage.policy import Policy
 from flagrank.triage.task import Receipt, Submission, TaskPriority
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -39,14 +40,14 @@ class SubmissionPage:
         pages: Pages,
         submit: Submit,
         find_schema: Callable[[], FeatureSchema | None],
-        reasons: Collection[str],
+        find_policy: Callable[[], Policy],
         *,
         limit_bytes: int,
     ) -> None:
         self._pages = pages
         self._submit = submit
         self._find_schema = find_schema
-        self._reasons = reasons
+        self._find_policy = find_policy
         self._limit_bytes = limit_bytes
         self._identifiers = IdentifierSource()
 
@@ -76,7 +77,7 @@ class SubmissionPage:
         schema = self._find_schema()
         if schema is None:
             raise NoModel("No model serves, so that no schema says how to read the file. Promote a model.")
-        work = (file.file, file.filename, schema, self._reasons)
+        work = (file.file, file.filename, schema, self._find_policy().severities)
         reports = await asyncio.to_thread(_read_upload, *work)
         made = iter(self._identifiers.make(len(reports) + 1))
         for report in reports:

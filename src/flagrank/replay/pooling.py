@@ -1,34 +1,80 @@
 """Fits the coefficients by which the reports of a case become one chance."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from flagrank.replay.engine import Decisions
-from flagrank.replay.rankings import Pool
+from flagrank.replay.cases import CaseStatistics
+from flagrank.replay.engine import Decisions, Terms, play
+from flagrank.replay.rankings import at_random, list_terms, pool_scores
+from flagrank.replay.scored_history import ScoredHistory
+from flagrank.triage.policy import Policy, PoolCoefficients
 
 _STEPS = 50
 _RIDGE = 1.0  # next to thousands of decisions nothing; it keeps a fit on few from running away
+_DECIDED_SHARE = 0.6
+_HELD_OUT_SHARE = 0.25
 
 
-def fit_pool(decisions: Decisions) -> Pool:
+@dataclass(frozen=True, slots=True)
+class PoolFit:
+    """Coefficients fitted, and mean log loss on decisions held out, of them and of those before."""
+
+    pool: PoolCoefficients
+    decided: int
+    held_out: int
+    log_loss: float
+    log_loss_before: float
+
+
+def draw_decisions(scored: ScoredHistory, policy: Policy) -> Decisions:
+    """Let moderators decide three in five cases, drawn at random: decisions that tell about all alike."""
+    per_hour = _DECIDED_SHARE * len(scored.history.targets) / scored.history.hours
+    return play(scored, at_random(0), Terms(policy, per_hour)).decisions
+
+
+def judge_fit(parts: Sequence[Decisions], before: PoolCoefficients) -> PoolFit:
+    """Fit a pool to three quarters of some decisions and judge it on the rest, then fit it to all."""
+    generator = np.random.default_rng(0)
+    cases = CaseStatistics.join([part.cases for part in parts])
+    label = np.concatenate([part.is_actioned for part in parts])
+    # A target may be decided again: all its decisions are on one side.
+    is_held_out = (generator.random(int(cases.target.max(initial=0)) + 1) < _HELD_OUT_SHARE)[cases.target]
+    known, unseen = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    fitted = fit_pool(cases.take(known), label[known])
+    held_out = cases.take(unseen)
+    return PoolFit(
+        pool=fit_pool(cases, label),
+        decided=len(label),
+        held_out=len(unseen),
+        log_loss=measure_log_loss(pool_scores(held_out, fitted), label[unseen]),
+        log_loss_before=measure_log_loss(pool_scores(held_out, before), label[unseen]),
+    )
+
+
+def measure_log_loss(chance: NDArray[np.float64], label: NDArray[np.bool_]) -> float:
+    """Mean of -ln of the chance given to what happened; NaN of nothing."""
+    return float(-np.log(np.where(label, chance, 1 - chance)).mean()) if len(label) else float("nan")
+
+
+def fit_pool(cases: CaseStatistics, is_actioned: NDArray[np.bool_]) -> PoolCoefficients:
     """Fit a pool to decisions by logistic regression; scores and records get no weight below 0.
 
     So a higher score never makes a case less urgent. Where cases were chosen by what the pool reads, it fits
     what the choice left: they should have been drawn.
     """
-    cases = decisions.cases
-    columns = np.column_stack(
-        [np.ones(len(cases.target)), cases.highest, cases.evidence, np.log(cases.voices), cases.record]
-    )  # (n, 5)
-    label = decisions.is_actioned.astype(np.float64)
+    terms = list_terms(cases)  # (n, 5)
+    label = is_actioned.astype(np.float64)
     used = np.ones(5, dtype=np.bool_)
     bounded = np.array([False, True, True, False, True])
     while True:
         weights = np.zeros(5)
-        weights[used] = _regress(columns[:, used], label)
+        weights[used] = _regress(terms[:, used], label)
         below = bounded & (weights < 0)
         if not below.any():
-            return Pool(*(float(weight) for weight in weights))
+            return PoolCoefficients(*(float(weight) for weight in weights))
         used[np.argmin(np.where(below, weights, np.inf))] = False
 
 

@@ -1,45 +1,21 @@
 """Rankings of the review queue: functions from the statistics of cases to their priorities."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flagrank.replay.cases import CaseStatistics
+from flagrank.replay.cases import ABUSE_TYPES, CaseStatistics
 from flagrank.simulation.history import History
-from flagrank.triage.policy import DEFAULT_POLICY
+from flagrank.triage.case import LEAST_CHANCE, MOST_CHANCE
+from flagrank.triage.policy import ExposureRules, Policy, PoolCoefficients
+from flagrank.triage.report import MAX_EXPOSURE
 
 Ranking = Callable[[CaseStatistics], NDArray[np.float64]]
 """The priority of each case, highest first; static in time, so computed when a report changes the case."""
 
-# The parameters of the estimate of exposure, DESIGN.md's defaults until the policy carries them.
-_PRIOR_REPORTS = 0.3
-_PRIOR_HOURS = 6.0
-_VIEWS_A_REPORT = 30.0
-_LIFE_HOURS = {True: 120.0, False: 24.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Coefficients of the log-odds of p_case, each named like the statistic it weighs; voices weighs ln n."""
-
-    constant: float
-    highest: float
-    evidence: float
-    voices: float
-    record: float
-
-    def log_odds(self, cases: CaseStatistics) -> NDArray[np.float64]:
-        """The log-odds that each case deserves action."""
-        pooled: NDArray[np.float64] = (
-            self.constant
-            + self.highest * cases.highest
-            + self.evidence * cases.evidence
-            + self.voices * np.log(cases.voices)
-            + self.record * cases.record
-        )
-        return pooled
+PoolRule = Callable[[CaseStatistics], NDArray[np.float64]]
+"""The chance that each case is actionable."""
 
 
 def first_in_first_out(cases: CaseStatistics) -> NDArray[np.float64]:
@@ -49,41 +25,52 @@ def first_in_first_out(cases: CaseStatistics) -> NDArray[np.float64]:
 
 def report_count(cases: CaseStatistics) -> NDArray[np.float64]:
     """The most reported first."""
-    return cases.reports
+    return cases.n_reports
 
 
 def highest_score(cases: CaseStatistics) -> NDArray[np.float64]:
     """By the highest score of a report."""
-    return _squash(cases.highest)
+    return to_chance(cases.max_log_odds)
 
 
-def weighted_sum(cases: CaseStatistics) -> NDArray[np.float64]:
-    """What is set up by hand where no model of harm is: score, count, severity, reach, 0 to 1 each."""
-    reach = np.log1p(estimate_exposure(cases)) / np.log(1e4)
-    worst = max(DEFAULT_POLICY.severities.values())
-    counted = np.minimum(cases.reports, 10) / 10
-    added: NDArray[np.float64] = (
-        _squash(cases.highest) + counted + cases.severity / worst + np.minimum(reach, 1)
-    )
-    return added
+def noisy_or(cases: CaseStatistics) -> NDArray[np.float64]:
+    """1 - prod(1 - p), as if each report alone could be the reason to act."""
+    chance: NDArray[np.float64] = -np.expm1(cases.innocence)
+    return chance
 
 
 def noisy_or_severity(cases: CaseStatistics) -> NDArray[np.float64]:
-    """1 - prod(1 - p), as if reports were independent, times severity."""
-    return -np.expm1(cases.innocence) * cases.severity
+    """That times severity."""
+    return noisy_or(cases) * cases.severity
 
 
-def noisy_or_harm(cases: CaseStatistics) -> NDArray[np.float64]:
-    """The same times reach."""
-    return noisy_or_severity(cases) * (1 + estimate_exposure(cases))
+def noisy_or_harm(policy: Policy) -> Ranking:
+    """That times severity and reach, each view as much as any other."""
+    return lambda cases: noisy_or_severity(cases) * (1 + find_exposures(cases, policy.exposure))
 
 
-def expected_harm(pool: Pool, power: float = DEFAULT_POLICY.exposure_power) -> Ranking:
-    """p_case x severity x (1 + exposure) ^ power, the product's own rule."""
+def weighted_sum(policy: Policy) -> Ranking:
+    """What is set up by hand where no model of harm is: score, count, severity, reach, 0 to 1 each."""
+    worst = max(policy.severities.values())
 
     def rank(cases: CaseStatistics) -> NDArray[np.float64]:
-        reach = (1 + estimate_exposure(cases)) ** power
-        priority: NDArray[np.float64] = _squash(pool.log_odds(cases)) * cases.severity * reach
+        reach = np.log1p(find_exposures(cases, policy.exposure)) / np.log(1e4)
+        counted = np.minimum(cases.n_reports, 10) / 10
+        added: NDArray[np.float64] = (
+            to_chance(cases.max_log_odds) + counted + cases.severity / worst + np.minimum(reach, 1)
+        )
+        return added
+
+    return rank
+
+
+def expected_harm(policy: Policy, pool: PoolRule | None = None) -> Ranking:
+    """What `triage.priority.assess_case` finds for each; by `pool` in place of the policy's, where given."""
+
+    def rank(cases: CaseStatistics) -> NDArray[np.float64]:
+        reach = (1 + find_exposures(cases, policy.exposure)) ** policy.exposure.power
+        chance = pool(cases) if pool else pool_scores(cases, policy.pool)
+        priority: NDArray[np.float64] = chance * cases.severity * reach
         return priority
 
     return rank
@@ -91,30 +78,57 @@ def expected_harm(pool: Pool, power: float = DEFAULT_POLICY.exposure_power) -> R
 
 def oracle(history: History) -> Ranking:
     """Knows the truth: by the harm that is still ahead when the last report came."""
-
-    def rank(cases: CaseStatistics) -> NDArray[np.float64]:
-        return history.targets.harm_ahead(cases.target, cases.last_at)
-
-    return rank
+    return lambda cases: history.targets.harm_ahead(cases.target, cases.last_at)
 
 
 def at_random(seed: int) -> Ranking:
     """In no order at all: decisions that tell about every case alike."""
     generator = np.random.default_rng(seed)
-
-    def rank(cases: CaseStatistics) -> NDArray[np.float64]:
-        return generator.random(len(cases.target))
-
-    return rank
+    return lambda cases: generator.random(len(cases.target))
 
 
-def estimate_exposure(cases: CaseStatistics) -> NDArray[np.float64]:
-    """The exposure last sent; where none was, the rate of reports x remaining life x views a report."""
-    rate = (_PRIOR_REPORTS + cases.voices - 1) / (_PRIOR_HOURS + cases.last_at - cases.opened_at)
-    life = np.where(cases.is_profile, _LIFE_HOURS[True], _LIFE_HOURS[False])
-    return np.where(np.isnan(cases.exposure), rate * life * _VIEWS_A_REPORT, cases.exposure)
+def naive_bayes(base_log_odds: float) -> PoolRule:
+    """The base rate and every voice's weight, as if reporters knew nothing of each other."""
+    return lambda cases: to_chance(base_log_odds + cases.sum_weight)
 
 
-def _squash(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    squashed: NDArray[np.float64] = 1 / (1 + np.exp(-log_odds))
-    return squashed
+def pool_scores(cases: CaseStatistics, pool: PoolCoefficients) -> NDArray[np.float64]:
+    """What `triage.priority.pool_scores` gives for each."""
+    return to_chance(list_terms(cases) @ np.array(list_weights(pool)))
+
+
+def list_terms(cases: CaseStatistics) -> NDArray[np.float64]:
+    """What the pool's coefficients weigh, in the order of `list_weights`: (n, 5)."""
+    return np.column_stack(
+        [
+            np.ones(len(cases.target)),
+            cases.max_log_odds,
+            cases.sum_weight,
+            np.log(cases.n_reporters),
+            cases.sum_record,
+        ]
+    )
+
+
+def list_weights(pool: PoolCoefficients) -> list[float]:
+    """The pool's coefficients as a list."""
+    return [pool.intercept, pool.max_log_odds, pool.sum_weight, pool.ln_reporters, pool.sum_record]
+
+
+def find_exposures(cases: CaseStatistics, rules: ExposureRules) -> NDArray[np.float64]:
+    """The exposure last sent; where none was, what `triage.priority.estimate_exposure` gives for each."""
+    rate = (rules.prior_reports + cases.n_reporters - 1) / (
+        rules.prior_hours + cases.last_at - cases.opened_at
+    )
+    lives = np.array([rules.life_hours.get(kind, rules.other_life_hours) for kind in ABUSE_TYPES])
+    life = lives[cases.is_profile.astype(np.intp)]
+    estimated = np.minimum(rate * life * rules.views_per_report, MAX_EXPOSURE)
+    return np.where(np.isnan(cases.exposure), estimated, cases.exposure)
+
+
+def to_chance(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + e^-x), within (0, 1) however far x lies out."""
+    chance: NDArray[np.float64] = np.clip(
+        1 / (1 + np.exp(-np.maximum(log_odds, -40))), LEAST_CHANCE, MOST_CHANCE
+    )
+    return chance

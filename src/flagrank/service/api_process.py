@@ -19,6 +19,7 @@ from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
+from flagrank.api.policy import TOML_TYPES, TOO_LONG, PolicyRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.queue import QueueRoutes
 from flagrank.api.reply import JsonRoute
@@ -34,13 +35,14 @@ from flagrank.service.champion import ChampionWatch
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.service.server import Drain, DrainingServer, configure
 from flagrank.service.store import free_bytes_reader
-from flagrank.settings import Settings, load_default_policy, load_schema
+from flagrank.settings import Settings, load_schema, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.case_reading import StoredQueueReading
 from flagrank.storage.decisions import StoredDeciding
 from flagrank.storage.engine import Database
 from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
@@ -49,7 +51,7 @@ from flagrank.telemetry import Metrics
 from flagrank.triage.curves import Curves
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.model_registry import CheckedChanges
-from flagrank.triage.policy import Policy
+from flagrank.triage.policy_file import MAX_POLICY_BYTES
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.review import LeaseLimits
 
@@ -79,7 +81,10 @@ class ApiProcess:
         self._metrics = metrics
         self._changes = changes
         database.count_in(metrics.database)
-        self._policy = load_default_policy()
+        self._queue = StoredQueueReading(database)
+        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
+        self._leasing = StoredLeasing(database, limits)
+        self._deciding = StoredDeciding(database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -101,9 +106,9 @@ class ApiProcess:
         """The whole ASGI application, whose parts end with the stack in reverse order."""
         threads = stack.enter_context(ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store"))
         scoring = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="scoring"))
-        reasons = self._policy.severities
+        models = self._models
         serving = ChampionServing(
-            self._models.find_lineup, self._schema, self._policy, scoring, metrics=self._metrics.models
+            models.find_lineup, self._schema, models.find_policy, scoring, metrics=self._metrics.models
         )
         keys = KeyRing(StoredApiKeys(self._database), threads)
         watch = stack.enter_context(self._watch_store(keys))
@@ -114,8 +119,8 @@ class ApiProcess:
             return served.schema if served else self._schema or load_schema(None)
 
         def find_notes() -> list[str]:
-            refusal = self._models.find_refusal() or serving.refusal
-            return [] if refusal is None else [refusal]
+            refusals = (models.find_refusal() or serving.refusal, models.find_policy_refusal())
+            return [refusal for refusal in refusals if refusal is not None]
 
         def find_reasons() -> list[str]:
             no_model = "No model is loaded: start the server with --demo, or with --model DIR."
@@ -128,10 +133,10 @@ class ApiProcess:
             return served.scorer.model if served else None
 
         routes["GET", "/metrics"] = MetricsRoute(
-            self._metrics, find_model, find_reasons, watch, self._models.read_drift
+            self._metrics, find_model, find_reasons, watch, models.read_drift
         )
         return Entrance(
-            create_application(routes, find_schema, reasons, find_reasons, find_notes),
+            create_application(routes, find_schema, models.find_policy, find_reasons, find_notes),
             {(method, path.replace("{task_id}", "")): route for (method, path), route in routes.items()},
             Guard(self._settings.allowed_hosts),
             keys,
@@ -187,6 +192,7 @@ class ApiProcess:
             ("POST", "/task/{task_id}/retry"): JsonRoute(tasks.retry),
             **self._make_model_routes(parts),
             **self._make_review_routes(CaseExplainer(serving.find, explaining), threads),
+            **self._make_policy_routes(threads),
             ("GET", "/console{rest:path}"): console,
             ("POST", "/console{rest:path}"): console,
         }
@@ -212,19 +218,12 @@ class ApiProcess:
         }
 
     def _make_review_routes(self, explainer: CaseExplainer, threads: Executor) -> Routes:
-        settings, metrics = self._settings, self._metrics.review
-        reading = StoredQueueReading(self._database)
-        limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
-        leasing = StoredLeasing(self._database, limits)
-        reader = WishReader(settings.body_limit_bytes)
-
-        def find_policy() -> Policy:
-            return self._policy
-
-        queue = QueueRoutes(reading, leasing, find_policy, threads, reader, metrics=metrics)
+        find_policy, metrics = self._models.find_policy, self._metrics.review
+        reader = WishReader(self._settings.body_limit_bytes)
+        queue = QueueRoutes(self._queue, self._leasing, find_policy, threads, reader, metrics=metrics)
         cases = CaseRoutes(
-            reading,
-            StoredDeciding(self._database),
+            self._queue,
+            self._deciding,
             find_policy,
             threads,
             reader,
@@ -241,6 +240,18 @@ class ApiProcess:
             ("POST", "/case/{case_id}/reopen"): JsonRoute(cases.reopen),
         }
 
+    def _make_policy_routes(self, threads: Executor) -> Routes:
+        most = min(self._settings.body_limit_bytes, MAX_POLICY_BYTES)
+        policies = PolicyRoutes(
+            StoredPolicies(self._database, read_default_policy()),
+            threads,
+            BodyReader(most, TOML_TYPES, TOO_LONG),
+        )
+        return {
+            ("GET", "/policy"): JsonRoute(policies.show),
+            ("PUT", "/policy"): JsonRoute(policies.activate),
+        }
+
     def _make_console(
         self, serving: ChampionServing, submission: SubmissionRoute, parts: ModelParts, keys: KeyRing
     ) -> ASGIApp:
@@ -248,12 +259,11 @@ class ApiProcess:
             served = serving.find()
             return served.schema if served else None
 
-        limits = LeaseLimits(self._settings.leases_per_moderator, self._settings.leases_in_all)
         review = ReviewParts(
-            StoredQueueReading(self._database),
-            StoredLeasing(self._database, limits),
-            StoredDeciding(self._database),
-            lambda: self._policy,
+            self._queue,
+            self._leasing,
+            self._deciding,
+            self._models.find_policy,
             parts.executor,
             self._metrics.review,
         )
@@ -265,7 +275,7 @@ class ApiProcess:
             review,
             keys=keys,
             find_schema=find_schema,
-            reasons=self._policy.severities,
+            find_policy=self._models.find_policy,
             executor=parts.executor,
             limit_bytes=self._settings.body_limit_bytes,
             is_ending=lambda: self._drain.began,

@@ -1,7 +1,7 @@
-"""The models of the registry at work, loaded: whatever is promoted anywhere serves here two seconds later."""
+"""Models and policy at work: what is promoted or activated anywhere serves here two seconds later."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -11,14 +11,18 @@ from flagrank.scoring.drift import DriftWatch
 from flagrank.scoring.verification import open_session, rows_to_matrix
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.shadow import ShadowScoring
+from flagrank.settings import read_default_policy
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.telemetry import ModelMetrics, get_logger
 from flagrank.triage.drift import Drift
-from flagrank.triage.errors import FlagrankError, StoreUnavailable
+from flagrank.triage.errors import FlagrankError, PolicyRefused, StoreUnavailable
 from flagrank.triage.lineup import Challenger, Lineup
 from flagrank.triage.model_registry import ActiveModels, ModelRegistry, PublishedModel
+from flagrank.triage.policy import Policy
+from flagrank.triage.policy_ports import PolicyStore
 from flagrank.triage.ports import ModelIdentity
 
 LOOK_SECONDS = 0.25
@@ -27,7 +31,6 @@ REFUSED_SECONDS = 30.0  # until a package that was refused is tried again
 log = get_logger("model")
 
 LoadedLineup = Lineup[SessionScorer]
-FindLineup = Callable[[], LoadedLineup | None]
 
 
 def load_published(
@@ -53,48 +56,64 @@ def load_published(
 def watch_models(
     database: Database, checked: CheckedPackages, metrics: ModelMetrics, drift: DriftWatch
 ) -> Iterator["ChampionWatch"]:
-    """The models of a database, followed."""
-    registry = StoredModelRegistry(database)
+    """The models and the policy of a database, followed. Raises `PolicyRefused`, `StoreUnavailable`."""
+    registry, policies = StoredModelRegistry(database), StoredPolicies(database, read_default_policy())
     with (
         drift,
         ShadowScoring(registry, StoredShadowLog(database), checked, metrics) as shadow,
-        ChampionWatch(registry, checked, shadow, metrics, drift) as watch,
+        ChampionWatch(registry, policies, checked, shadow, metrics, drift=drift) as watch,
     ):
         yield watch
 
 
 class ChampionWatch(OwnThread):
-    """Keeps the models that have a role loaded, from a thread of its own; a context manager.
+    """Keeps the models that have a role and the active policy, from a thread of its own; a context manager.
 
-    A champion that can't be loaded leaves the old one at work; a challenger that can't leaves it alone.
+    A champion that can't be loaded leaves the old one at work, as does a policy that can't be read; a
+    challenger that can't be loaded leaves the champion alone.
     """
 
     def __init__(
         self,
         registry: ModelRegistry,
+        policies: PolicyStore,
         checked: CheckedPackages,
         shadow: ShadowScoring,
         metrics: ModelMetrics,
+        *,
         drift: DriftWatch,
     ) -> None:
         super().__init__("champion")
         self._registry = registry
+        self._policies = policies
         self._checked = checked
         self._shadow = shadow
         self._metrics = metrics
         self._drift = drift
         self._lineup: LoadedLineup | None = None
+        self._policy: Policy
+        self._policy_refusal: str | None = None
         self._seen: ActiveModels | None = None
         self._loaded: dict[int, SessionScorer] = {}
         self._refusals: dict[int, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
+        """Raises what `PolicyStore.read_active` does."""
+        self._policy = self._policies.read_active()
         self._look()
         return super().__enter__()
 
     def find_lineup(self) -> LoadedLineup | None:
         """The models that were loaded last; None where no champion could be yet."""
         return self._lineup
+
+    def find_policy(self) -> Policy:
+        """The policy that was active at the last look, or the last one that could be read."""
+        return self._policy
+
+    def find_policy_refusal(self) -> str | None:
+        """Why the active policy does not rank here; None where it does."""
+        return self._policy_refusal
 
     def find_refusal(self) -> str | None:
         """Why the champion of the registry does not score here; None where it does, or none stands."""
@@ -110,7 +129,24 @@ class ChampionWatch(OwnThread):
 
     def _run(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
+            self._look_at_policy()
             self._look()
+
+    def _look_at_policy(self) -> None:
+        try:
+            policy = self._policies.read_active()
+        except PolicyRefused as error:
+            if self._policy_refusal is None:
+                log.warning("policy_refused", code=error.code, sentence=error.detail)
+            self._policy_refusal = f"The active policy can't be read here: {error.detail}"
+            return
+        except FlagrankError as error:  # as below
+            log.debug("policy_unknown", code=error.code)
+            return
+        if policy is not self._policy:
+            log.info("policy_active", policy=policy.label)
+        self._policy = policy
+        self._policy_refusal = None
 
     def _look(self) -> None:
         try:

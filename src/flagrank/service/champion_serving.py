@@ -1,7 +1,9 @@
-"""The models at work as requests are served with them: scorers on the event loop, the schema, its decoder."""
+"""Models and policy as requests are served with them: scorers on the event loop, the schema, its decoder."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+
+from msgspec.structs import replace
 
 from flagrank.api.companions import Challenge, Companions
 from flagrank.api.serving import Serving
@@ -19,13 +21,13 @@ log = get_logger("model")
 
 
 class ChampionServing:
-    """Follows the lineup; requests that began with other models end with them. For the event loop."""
+    """Follows lineup and policy; requests that began with others end with them. For the event loop."""
 
     def __init__(
         self,
         find_lineup: Callable[[], LoadedLineup | None],
         schema: FeatureSchema | None,
-        policy: Policy,
+        find_policy: Callable[[], Policy],
         executor: Executor,
         *,
         metrics: ModelMetrics,
@@ -33,20 +35,25 @@ class ChampionServing:
         """Reports are read by `schema`, else by the champion's own; `executor` scores large batches."""
         self._find_lineup = find_lineup
         self._schema = schema
-        self._policy = policy
+        self._find_policy = find_policy
         self._executor = executor
         self._metrics = metrics
         self._lineup: LoadedLineup | None = None
+        self._policy: Policy | None = None
         self._serving: Serving | None = None
         self.refusal: str | None = None  # why the champion does not fit the schema
 
     def find(self) -> Serving | None:
         """What serves now; a champion that the schema does not fit leaves the old one at work."""
-        lineup = self._find_lineup()
+        lineup, policy = self._find_lineup(), self._find_policy()
+        if policy is not self._policy and self._serving is not None:
+            decoder = self._find_decoder(self._serving.schema, policy)
+            self._serving = replace(self._serving, policy=policy, decoder=decoder)
+        self._policy = policy
         if lineup is not self._lineup and lineup is not None:
             self._lineup = lineup
             try:
-                self._serving = self._make(lineup)
+                self._serving = self._make(lineup, policy)
                 self.refusal = None
             except SchemaRefused as error:
                 model = lineup.champion.model
@@ -61,7 +68,7 @@ class ChampionServing:
                 self.refusal = error.detail
         return self._serving
 
-    def _make(self, lineup: LoadedLineup) -> Serving:
+    def _make(self, lineup: LoadedLineup, policy: Policy) -> Serving:
         champion = lineup.champion
         schema = self._schema or champion.schema
         reading = champion.reading(schema)
@@ -71,7 +78,7 @@ class ChampionServing:
             challenge = self._challenge(lineup.challenger, champion, schema)
         if challenge or lineup.listen:
             companions = Companions(scorer, schema, challenge, lineup.listen, self._metrics)
-        return Serving(scorer, schema, self._policy, self._find_decoder(schema), reading, companions)
+        return Serving(scorer, schema, policy, self._find_decoder(schema, policy), reading, companions)
 
     def _challenge(
         self, challenger: Challenger[SessionScorer], champion: SessionScorer, schema: FeatureSchema
@@ -93,8 +100,13 @@ class ChampionServing:
         draw = Draw(reading.model, challenger.share, champion.schema, schema)
         return Challenge(CoalescingScorer(reading, self._executor), reading, draw)
 
-    def _find_decoder(self, schema: FeatureSchema) -> ReportDecoder:
-        """The decoder at work, where it reads by this schema: a new one takes a millisecond."""
-        if self._serving is not None and self._serving.schema == schema:
-            return self._serving.decoder
-        return ReportDecoder(schema, self._policy.severities)
+    def _find_decoder(self, schema: FeatureSchema, policy: Policy) -> ReportDecoder:
+        """The decoder at work, where schema and reasons are still the same: a new one takes a millisecond."""
+        serving = self._serving
+        if (
+            serving is not None
+            and serving.schema == schema
+            and serving.policy.severities.keys() == policy.severities.keys()
+        ):
+            return serving.decoder
+        return ReportDecoder(schema, policy.severities)

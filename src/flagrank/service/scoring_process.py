@@ -15,8 +15,9 @@ from flagrank.service.champion import load_published
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order
 from flagrank.service.store import opened_store
-from flagrank.settings import load_default_policy
+from flagrank.settings import read_default_policy
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.telemetry import Metrics, get_logger
 from flagrank.triage.errors import NoModel, StoreUnavailable
 from flagrank.triage.lineup import Lineup
@@ -86,5 +87,5 @@ def run_scorer_child(order: Order) -> None:
         if champion is None:
             raise NoModel("No model is promoted: nothing can be scored.")
         scorer = load_published(registry, champion, CheckedPackages(Path(order.folder)), DriftWatch())
-    policy, unread = load_default_policy(), Metrics().models
+        policy, unread = StoredPolicies(database, read_default_policy()).read_active(), Metrics().models
     answer(BatchScoring(Lineup(scorer), policy, order.settings.max_attempts, unread), order.task)

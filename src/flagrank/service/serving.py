@@ -9,8 +9,9 @@ from socket import socket
 import msgspec
 from msgspec import UNSET
 
+from flagrank.scoring.drift import DriftWatch
 from flagrank.service.api_process import ApiProcess
-from flagrank.service.champion import watch_models
+from flagrank.service.champion import load_published, watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch, tell_ready
 from flagrank.service.operator import find_user
@@ -20,10 +21,11 @@ from flagrank.service.server import describe_address, listen
 from flagrank.service.shared_counts import create_counts, open_drift, open_metrics
 from flagrank.service.store import opened_store
 from flagrank.service.supervision import Children, Keeper
-from flagrank.settings import Settings, load_schema
+from flagrank.settings import Settings, load_schema, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.telemetry import configure_logs, get_logger
 from flagrank.triage.audit import Change
 from flagrank.triage.errors import ModelConflict
@@ -38,10 +40,14 @@ Announce = Callable[[str, ModelIdentity | None], None]
 
 
 class ModelSource(msgspec.Struct, frozen=True):
-    """A package to publish before anything is served, and whether a champion that stands keeps its place."""
+    """A package to publish before anything is served, and whether a champion that stands keeps its place.
+
+    `with_queue` fills a review queue that was never used with synthetic cases.
+    """
 
     path: Path
     unless_champion: bool
+    with_queue: bool = False
 
 
 def serve(
@@ -59,6 +65,8 @@ def serve(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flagrank-")))
         if source is not None:
             _promote(StoredModelRegistry(database), source, schema_file, CheckedPackages(folder))
+        if source is not None and source.with_queue:
+            _seed_queue(database, CheckedPackages(folder))
         create_counts(folder, settings.processes + 1)
         order = Order(
             role="worker",
@@ -133,6 +141,16 @@ def _promote(
         registry.promote(published.model.version, change, replacing=replacing)
     except ModelConflict:  # another server was faster, and its champion stands
         log.info("champion_stands")
+
+
+def _seed_queue(database: Database, checked: CheckedPackages) -> None:
+    from flagrank.service.demo_queue import seed_queue  # draws a history; no server with real reports does
+
+    registry = StoredModelRegistry(database)
+    champion = registry.read_champion()
+    if champion is not None:
+        policy = StoredPolicies(database, read_default_policy()).read_active()
+        seed_queue(database, load_published(registry, champion, checked, DriftWatch()), policy)
 
 
 def _identify_champion(database: Database) -> ModelIdentity | None:

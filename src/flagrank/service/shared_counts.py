@@ -9,7 +9,7 @@ FILE = "counts"
 DRIFT_FILE = "drift"
 # What requests are counted by; `/task/` is one task, `/case/` all about one case, anything else another.
 ROUTES = (
-    *("/prediction", "/predict", "/task", "/task/", "/model", "/metrics"),
+    *("/prediction", "/predict", "/task", "/task/", "/model", "/policy", "/metrics"),
     *("/queue", "/queue/lease", "/queue/heartbeat", "/queue/release", "/case/"),
     *("/heartbeat", "/livez", "/readyz", "/docs", "/openapi.json"),
 )

@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flagrank.scoring.drift import DriftWatch
-from flagrank.service.champion import FindLineup, watch_models
+from flagrank.service.champion import ChampionWatch, watch_models
 from flagrank.service.checked_packages import CheckedPackages
 from flagrank.service.child_process import Order, ParentWatch
 from flagrank.service.scoring_process import score_apart
 from flagrank.service.shared_counts import ROUTES, open_drift, open_metrics
 from flagrank.service.stop_signal import StopSignal
 from flagrank.service.store import opened_store
-from flagrank.settings import Settings, load_default_policy
+from flagrank.settings import Settings
 from flagrank.storage.case_ranking import StoredCaseRanking
 from flagrank.storage.engine import Database
 from flagrank.storage.outcomes import StoredOutcomes
@@ -68,7 +68,7 @@ def run_worker_alone(settings: Settings, announce: Callable[[str | None], None])
             order,
             database,
             metrics,
-            models.find_lineup,
+            models,
             stop,
             when_started=lambda: announce(address),
         )
@@ -88,7 +88,7 @@ def run_worker_child(order: Order, parent: ParentWatch) -> None:
             order,
             database,
             metrics,
-            models.find_lineup,
+            models,
             stop,
             when_started=lambda: parent.call(stop.note),
         )
@@ -98,7 +98,7 @@ def run_worker(
     order: Order,
     database: Database,
     metrics: Metrics,
-    find_lineup: FindLineup,
+    models: ChampionWatch,
     stop: StopSignal,
     *,
     when_started: Callable[[], None],
@@ -111,16 +111,16 @@ def run_worker(
         StoredCaseRanking(database),
         StoredOutcomes(database),
         StoredReporterGroups(database),
-        load_default_policy,
+        models.find_policy,
     )
     with choose_wake_ups(database) as wake_ups, ranker:
         worker = Worker(
-            StoredTaskClaims(database, load_default_policy),
+            StoredTaskClaims(database, models.find_policy),
             StoredTaskRetention(database),
             wake_ups,
-            find_lineup,
+            models.find_lineup,
             partial(score_apart, order),
-            policy=load_default_policy(),
+            find_policy=models.find_policy,
             metrics=metrics.tasks,
             model_metrics=metrics.models,
             rules=read_rules(order.settings),

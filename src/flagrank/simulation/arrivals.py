@@ -1,7 +1,5 @@
 """When synthetic reports arrive: a Poisson process with a daily rhythm."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,25 +11,14 @@ _BUSIEST = 20 / 24  # of the day, UTC
 _SWING = 0.75  # the busiest hour brings seven times the reports of the quietest
 
 
-def draw_times(
-    streams: Iterator[tuple[int, np.random.Generator]], rows: int, days: float
-) -> Iterator[NDArray[np.datetime64]]:
-    """Draw `rows` ascending times in the `days` days before `END`, a batch for each (size, generator).
+def draw_times(generator: np.random.Generator, count: int, days: float) -> NDArray[np.datetime64]:
+    """Draw `count` ascending times in the `days` days before `END`.
 
-    Given their number, the arrivals of a Poisson process are uniform in the integral of its rate; sorted
-    uniforms come one after the other from exponential gaps (Devroye, Non-Uniform Random Variate Generation,
-    1986, V.3), so that memory does not grow with `rows`.
+    Given their number, the arrivals of a Poisson process are uniform in the integral of its rate.
     """
-    start = _busy_days(-days)
-    log_remaining = 0.0
-    drawn = 0
-    for size, generator in streams:
-        still_to_draw = rows - drawn - np.arange(size)
-        log_left = log_remaining - np.cumsum(generator.standard_exponential(size) / still_to_draw)
-        log_remaining = float(log_left[-1])
-        drawn += size
-        since_end = np.floor(_calendar_days(start * np.exp(log_left)) * _DAY_MS)
-        yield END + np.minimum(since_end, -1).astype("timedelta64[ms]")
+    busy = _busy_days(-days) * np.sort(generator.random(count))[::-1]
+    since_end = np.floor(_calendar_days(busy) * _DAY_MS)
+    return END + np.minimum(since_end, -1).astype("timedelta64[ms]")
 
 
 def _busy_days(day: float) -> float:

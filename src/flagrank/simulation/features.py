@@ -1,12 +1,13 @@
 """The five features of the default schema, drawn for synthetic reports."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST_TEXT_CHARS = 1_000_000
-MOST_MATCHES = 1_000_000_000
+_LONGEST_TEXT_CHARS = 1_000_000
+_MOST_MATCHES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,17 @@ class Features:
     profile_rating: NDArray[np.float64]
     popularity: NDArray[np.float64]
     lifetime_matches: NDArray[np.float64]
+
+    def take(self, members: NDArray[np.intp]) -> "Features":
+        """The features at these positions."""
+        return Features(*(getattr(self, field.name)[members] for field in fields(self)))
+
+    @staticmethod
+    def join(parts: "Sequence[Features]") -> "Features":
+        """Several (>= 1) groups, one after the other."""
+        return Features(
+            *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Features))
+        )
 
 
 def draw_features(generator: np.random.Generator, rows: int) -> Features:
@@ -45,10 +57,10 @@ def draw_features(generator: np.random.Generator, rows: int) -> Features:
     lifetime_matches[uniform[4] < np.where(is_profile, 0.25, 0.12)] = np.nan
     return Features(
         is_profile=is_profile,
-        text_chars=np.minimum(text_chars, LONGEST_TEXT_CHARS),
+        text_chars=np.minimum(text_chars, _LONGEST_TEXT_CHARS),
         profile_rating=profile_rating,
         popularity=popularity,
-        lifetime_matches=np.minimum(lifetime_matches, MOST_MATCHES),
+        lifetime_matches=np.minimum(lifetime_matches, _MOST_MATCHES),
     )
 
 

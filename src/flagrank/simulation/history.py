@@ -1,27 +1,22 @@
 """A history of reports on many targets, with its truth: what rankings of the review queue are measured on."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flagrank.simulation.features import LONGEST_TEXT_CHARS, MOST_MATCHES, Features
 from flagrank.simulation.reasons import REASONS, choose_reasons
 from flagrank.simulation.reporters import Reporters, draw_reporters
-from flagrank.simulation.targets import Targets, draw_targets
+from flagrank.simulation.targets import Repute, Targets, draw_targets
 
 ANONYMOUS = -1
 """The reporter of a report without reporter_id."""
-REVIEWS = 4
-"""So many reviews of one target have an error of their own; later ones repeat them."""
 
 _REPORTS_A_TARGET = 0.14  # of all targets, of which most are never reported; a little less than comes
 _REPORTS_A_REPORTER = 6
 _BRIGADE_SHARE = 0.05
 _REPORTS_A_BRIGADE = 200
-_MISSED_BAD = 0.03
-_PUNISHED_INNOCENT = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +31,9 @@ class Reports:
     reason: NDArray[np.intp]
     """A position in `REASONS`."""
     exposure: NDArray[np.float64]
-    """What the application believes about further views: right to a factor of about 1.6."""
+    """What the application believes about further views, right to a factor of about 1.6; NaN if unsent."""
     in_brigade: NDArray[np.bool_]
+    """Whether it is part of an attack."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -50,57 +46,61 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Reports, whom they are about and who sent them; `reports.target` and `.reporter` are positions.
+    """Reports and the truth on their targets; `reports.target` holds positions in `targets`.
 
-    Each target has at least one report. `errs` (targets, `REVIEWS`) says whether a moderator who reviews the
-    target for the first time, the second, ... takes bad for innocent or innocent for bad.
+    Each target has at least one report. Of the reporters nothing is known but how many there are.
     """
 
     hours: float
     reports: Reports
     targets: Targets
+    n_reporters: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A history and what brought it about."""
+
+    history: History
+    repute: Repute
     reporters: Reporters
-    features: Features
-    errs: NDArray[np.bool_]
 
 
 def draw_history(reports: int, seed: int = 0, days: float = 7.0) -> History:
     """Draw a history of `reports` reports (>= 1) over `days` days (> 0); a `seed` (>= 0) fixes everything.
 
-    Whether a target is bad comes first, then who sees it, then who of them reports it, then what the reports
-    look like: no score, severity of a policy or rule of ranking has a part in it. A hundred thousand take
-    about a second.
+    A hundred thousand take a second.
+    """
+    return draw_world(reports, seed, days).history
+
+
+def draw_world(reports: int, seed: int, days: float) -> World:
+    """Draw such a history with what brought it about.
+
+    Whether a target is bad comes first, then who sees it, then who of them reports it: no score, severity of
+    a policy or rule of ranking has a part in it.
     """
     scale = 1.0
     while True:
-        world = _Streams(seed)
-        targets = draw_targets(world.stream(0), 50 + int(scale * reports / _REPORTS_A_TARGET), days)
+        streams = _Streams(seed)
+        targets, repute = draw_targets(streams.stream(0), 50 + int(scale * reports / _REPORTS_A_TARGET), days)
         brigades = max(1, int(reports * _BRIGADE_SHARE / _REPORTS_A_BRIGADE))
-        people = draw_reporters(world.stream(1), 20 + reports // _REPORTS_A_REPORTER, brigades)
-        alone = _draw_lone_reports(world.stream(2), targets, people)
+        people = draw_reporters(streams.stream(1), 20 + reports // _REPORTS_A_REPORTER, brigades)
+        alone = _draw_lone_reports(streams.stream(2), targets, repute, people)
         in_attacks = round(_BRIGADE_SHARE * reports)
-        attacks = _draw_attacks(world.stream(3), targets, people, in_attacks)
+        attacks = _draw_attacks(streams.stream(3), targets, people, in_attacks)
         lone, attacking = (np.flatnonzero(each.hours < 24 * days) for each in (alone, attacks))
         attacking = attacking[:in_attacks]
         if len(lone) + len(attacking) >= reports:
             break
         scale *= 1.5
     # Reports are left out at random, which keeps a Poisson process one: the last ones would shorten the time.
-    lone = world.stream(4).permutation(lone)[: reports - len(attacking)]
+    lone = streams.stream(4).permutation(lone)[: reports - len(attacking)]
     everything = _join(alone.take(lone), attacks.take(attacking))
     in_time = everything.take(np.argsort(everything.hours, kind="stable"))
     members, position = np.unique(in_time.target, return_inverse=True)
-    reported = targets.take(members)
-    numbered = _with_target(in_time, position)
-    err_draw = world.stream(5).random((len(members), REVIEWS))
-    return History(
-        hours=24 * days,
-        reports=numbered,
-        targets=reported,
-        reporters=people,
-        features=_draw_features(world.stream(6), numbered, reported, people),
-        errs=err_draw < np.where(reported.is_bad, _MISSED_BAD, _PUNISHED_INNOCENT)[:, None],
-    )
+    history = History(24 * days, replace(in_time, target=position), targets.take(members), len(people))
+    return World(history, repute.take(members), people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +123,14 @@ def _join(first: Reports, second: Reports) -> Reports:
     )
 
 
-def _with_target(reports: Reports, target: NDArray[np.intp]) -> Reports:
-    columns = {field.name: getattr(reports, field.name) for field in fields(Reports)}
-    return Reports(**{**columns, "target": target})
-
-
-def _draw_lone_reports(generator: np.random.Generator, targets: Targets, people: Reporters) -> Reports:
+def _draw_lone_reports(
+    generator: np.random.Generator, targets: Targets, repute: Repute, people: Reporters
+) -> Reports:
     """Let those who see a target report it, and those who fell out with it; both die away."""
     burst_at = np.where(np.isinf(targets.burst_at), 0, targets.burst_at)
     waves = (
-        (targets.visible_at, targets.views * targets.report_chance + targets.quarrels),
-        (burst_at, targets.burst_views * targets.report_chance),
+        (targets.visible_at, targets.views * repute.report_chance + repute.quarrels),
+        (burst_at, targets.burst_views * repute.report_chance),
     )
     members, begins = [], []
     for begin, expected in waves:
@@ -153,7 +150,7 @@ def _draw_lone_reports(generator: np.random.Generator, targets: Targets, people:
         target=target,
         reporter=np.where(anonymous < 0.12, ANONYMOUS, reporter),
         hours=hours,
-        reason=np.where(is_category, targets.category[target], stated),
+        reason=np.where(is_category, repute.category[target], stated),
         exposure=_believe(generator, targets, target, hours),
         in_brigade=np.zeros(count, dtype=np.bool_),
     )
@@ -194,32 +191,3 @@ def _believe(
 ) -> NDArray[np.float64]:
     wrong_by = np.exp(0.5 * generator.standard_normal(len(target)))
     return np.round(targets.foreseen_views(target, hours) * wrong_by, 1)
-
-
-def _draw_features(
-    generator: np.random.Generator, reports: Reports, targets: Targets, people: Reporters
-) -> Features:
-    """Draw what the default schema says of each report: from who sent it about what, never the other way."""
-    count = len(reports)
-    missing, empty = generator.random((4, count)), generator.random(count)
-    care, wobble = generator.standard_normal((2, count))
-    is_bad, is_profile = targets.is_bad[reports.target], targets.is_profile[reports.target]
-    sender = np.where(reports.reporter == ANONYMOUS, 0, reports.reporter)
-    is_known = reports.reporter != ANONYMOUS
-    carelessness = np.where(is_known, people.carelessness[sender], wobble)
-    # Who saw something bad has more to tell, and who reports by habit less.
-    log_chars = np.where(is_profile, 3.4, 4.0) + 0.7 * is_bad - 0.35 * carelessness + 1.0 * care
-    is_empty = empty < np.where(is_bad, 0.04, 0.16)
-    rating, popularity, matches = (
-        np.where(is_known & (missing[row] >= share), column[sender], np.nan)
-        for row, (column, share) in enumerate(
-            ((people.rating, 0.08), (people.popularity, 0.06), (people.matches, 0.15))
-        )
-    )
-    return Features(
-        is_profile=is_profile,
-        text_chars=np.where(is_empty, 0, np.minimum(np.floor(np.exp(log_chars)), LONGEST_TEXT_CHARS)),
-        profile_rating=rating,
-        popularity=popularity,
-        lifetime_matches=np.minimum(matches, MOST_MATCHES),
-    )

@@ -18,9 +18,6 @@ class Reporters:
     """How often anything is reported, relative to others."""
     brigade: NDArray[np.intp]
     """The number of the group that this account attacks with; -1 for all others."""
-    matches: NDArray[np.float64]
-    rating: NDArray[np.float64]
-    popularity: NDArray[np.float64]
 
     def __len__(self) -> int:
         """How many there are."""
@@ -39,24 +36,12 @@ class Reporters:
 
 
 def draw_reporters(generator: np.random.Generator, alone: int, brigades: int) -> Reporters:
-    """Draw `alone` reporters who act by themselves, then the members of `brigades` brigades.
-
-    Their rating follows from how well they report, their matches from how much they do, as the features of
-    the default schema know them.
-    """
+    """Draw `alone` reporters who act by themselves, then the members of `brigades` brigades."""
     sizes = generator.integers(*_BRIGADE_SIZES, brigades, endpoint=True)
     brigade = np.concatenate([np.full(alone, -1), np.repeat(np.arange(brigades), sizes)])
-    in_brigade = brigade >= 0
-    count = len(brigade)
-    carelessness, activity, matches, rating, popularity = generator.standard_normal((5, count))
-    carelessness = np.where(in_brigade, 1 + carelessness, carelessness)
-    # Most members of a brigade are accounts made for it.
-    log_matches = np.where(in_brigade, 1.5 + matches, 3.5 + 0.6 * activity + 1.5 * matches)
+    carelessness, activity = generator.standard_normal((2, len(brigade)))
     return Reporters(
-        carelessness=carelessness,
+        carelessness=np.where(brigade >= 0, 1 + carelessness, carelessness),
         activity=np.exp(1.2 * activity),
         brigade=brigade,
-        matches=np.floor(np.exp(log_matches)),
-        rating=np.round(5 / (1 + np.exp(-(0.8 - 0.7 * carelessness + 0.7 * rating))), 2),
-        popularity=np.round(5 / (1 + np.exp(0.3 - 0.8 * popularity)), 2),
     )

@@ -1,4 +1,4 @@
-"""Batches of synthetic reports, ready to be written to a file or sent to a server."""
+"""A history as a file has it: the columns of its reports, each with the truth on its target."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,55 +6,100 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flagrank.simulation.arrivals import draw_times
-from flagrank.simulation.features import Features, draw_features
-from flagrank.simulation.reasons import REASONS, choose_reasons
-from flagrank.simulation.truth import chance_of_action
+from flagrank.simulation.arrivals import END
+from flagrank.simulation.features import Features
+from flagrank.simulation.history import ANONYMOUS, History, draw_history
+from flagrank.simulation.reasons import REASONS
+from flagrank.simulation.truth import chance_of_action, draw_features_of
 
 BATCH_ROWS = 8192
 
 _WORDS = np.array(REASONS, dtype=object)
+_HOUR_MS = 3_600_000
 
 
-def simulate(rows: int, seed: int = 0, days: float = 30.0) -> Iterator[dict[str, list[Any]]]:
-    """Make `rows` synthetic reports (>= 1) from the `days` days (> 0) before 2026-01-01, oldest first.
+def simulate(rows: int, seed: int = 0, days: float = 7.0) -> Iterator[dict[str, list[Any]]]:
+    """Draw a history of `rows` reports (>= 1) in the `days` days (> 0) before 2026-01-01, oldest first.
 
-    Yields batches of columns: report_id (str), reported_at (RFC 3339, UTC), the five features of the default
-    schema, reason (str or None; it tells nothing that the features don't), actionable (bool: the label, some
-    labels wrong) and chance, exactly P(actionable | the five features), the Bayes score. Memory does not grow
-    with `rows`. A `seed` (>= 0) fixes everything; with other `rows` or `days` the reports that both runs have
-    differ in reported_at only.
+    Yields batches of columns, described in docs/reference/history.md; a `seed` (>= 0) fixes everything. The
+    whole history is held in memory, about 1 kB a row.
     """
-    full, rest = divmod(rows, BATCH_ROWS)
-    sizes = [BATCH_ROWS] * full + ([rest] if rest else [])
-    clocks = ((size, _stream(seed, 1, batch)) for batch, size in enumerate(sizes))
-    for batch, times in enumerate(draw_times(clocks, rows, days)):
-        yield _batch_of(seed, batch, times)
-
-
-def _stream(seed: int, purpose: int, batch: int) -> np.random.Generator:
-    """Make a generator for one batch and purpose, so that no draw depends on how many came before."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(purpose, batch))))
-
-
-def _batch_of(seed: int, batch: int, times: NDArray[np.datetime64]) -> dict[str, list[Any]]:
-    generator = _stream(seed, 0, batch)
-    # A whole batch is drawn and cut, because a shorter draw would give other values.
-    whole = draw_features(generator, BATCH_ROWS)
-    label_draw, reason_draw = generator.random((2, BATCH_ROWS))
-    chance = chance_of_action(whole)
-    first = batch * BATCH_ROWS
-    columns = {
-        **_feature_columns(whole),
-        "reason": _WORDS[choose_reasons(reason_draw, whole.is_profile)],
-        "actionable": label_draw < chance,
-        "chance": chance,
+    history = draw_history(rows, seed, days)
+    reports, targets = history.reports, history.targets
+    is_bad, is_profile = targets.is_bad[reports.target], targets.is_profile[reports.target]
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(2, 6, 0))))
+    features = draw_features_of(generator, is_profile, is_bad)
+    # Half a report each way: in a small history all or none may be about something bad.
+    bad_shares = {
+        kind: float((is_bad[is_profile == kind].sum() + 0.5) / ((is_profile == kind).sum() + 1))
+        for kind in (True, False)
     }
-    return {
-        "report_id": [f"simulated-{seed}-{index}" for index in range(first, first + len(times))],
-        "reported_at": np.datetime_as_string(times, unit="ms", timezone="UTC").tolist(),
-        **{name: column[: len(times)].tolist() for name, column in columns.items()},
-    }
+    chance = chance_of_action(features, bad_shares)
+    names = _Names(seed, END - _milliseconds(history.hours))
+    for first in range(0, rows, BATCH_ROWS):
+        batch = np.arange(first, min(first + BATCH_ROWS, rows))
+        columns = {
+            **names.report_columns(history, batch),
+            **_feature_columns(features.take(batch)),
+            "reason": _WORDS[reports.reason[batch]],
+            "actionable": targets.looks_bad[reports.target[batch]],
+            "chance": chance[batch],
+            **names.truth_columns(history, batch),
+        }
+        yield {name: column.tolist() for name, column in columns.items()}
+
+
+class _Names:
+    """How things are called in the file of one seed, and its times."""
+
+    def __init__(self, seed: int, start: np.datetime64) -> None:
+        self._seed = seed
+        self._start = start
+
+    def report_columns(self, history: History, batch: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """Whom the reports are about, from whom and of when."""
+        reports = history.reports
+        reporter, target = reports.reporter[batch], reports.target[batch]
+        return {
+            "report_id": self._name("simulated", batch),
+            "reported_at": self._time(reports.hours[batch]),
+            "reporter_id": _blank(self._name("reporter", reporter), reporter == ANONYMOUS),
+            "reported_id": self._name("person", target),
+            "content_id": self._name("content", target),
+            "exposure": reports.exposure[batch],
+        }
+
+    def truth_columns(self, history: History, batch: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """What is true of the reports' targets, and nobody knew."""
+        targets = history.targets.take(history.reports.target[batch])
+        after = np.round(targets.burst_at - targets.visible_at, 4)
+        no_burst = np.isinf(after)
+        return {
+            "truth_bad": targets.is_bad,
+            "truth_harm_per_view": np.round(targets.harm_per_view, 4),
+            "truth_visible_at": self._time(targets.visible_at),
+            "truth_views": np.round(targets.views, 4),
+            "truth_life_hours": np.round(targets.life_hours, 4),
+            "truth_burst_after_hours": _blank(np.where(no_burst, 0, after).astype(object), no_burst),
+            "truth_burst_views": np.round(targets.burst_views, 4),
+            "truth_brigade": history.reports.in_brigade[batch],
+        }
+
+    def _name(self, word: str, numbers: NDArray[np.intp]) -> NDArray[np.object_]:
+        return np.array([f"{word}-{self._seed}-{number}" for number in numbers.tolist()], dtype=object)
+
+    def _time(self, hours: NDArray[np.float64]) -> NDArray[np.object_]:
+        times = self._start + _milliseconds(hours)
+        return np.array(np.datetime_as_string(times, unit="ms", timezone="UTC").tolist(), dtype=object)
+
+
+def _blank(column: NDArray[np.object_], is_null: NDArray[np.bool_]) -> NDArray[np.object_]:
+    column[is_null] = None
+    return column
+
+
+def _milliseconds(hours: Any) -> Any:  # noqa: ANN401 - a number or an array -> the same of timedelta64
+    return np.floor(np.asarray(hours) * _HOUR_MS).astype("timedelta64[ms]")
 
 
 def _feature_columns(features: Features) -> dict[str, NDArray[Any]]:
@@ -69,6 +114,4 @@ def _feature_columns(features: Features) -> dict[str, NDArray[Any]]:
 
 def _with_none(column: NDArray[np.float64], dtype: type[np.generic] = np.float64) -> NDArray[np.object_]:
     is_null = np.isnan(column)
-    values = np.where(is_null, 0, column).astype(dtype).astype(object)
-    values[is_null] = None
-    return values
+    return _blank(np.where(is_null, 0, column).astype(dtype).astype(object), is_null)

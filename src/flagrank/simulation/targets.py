@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from flagrank.simulation.arrivals import END, draw_times
 from flagrank.simulation.reasons import REASONS, choose_reasons
+from flagrank.simulation.truth import MISSED_BAD, PUNISHED_INNOCENT
 
 BAD_SHARE = 0.0135
 """Of everything that may be reported; most innocents never are: about an eighth of the cases is bad."""
@@ -28,8 +29,8 @@ class Targets:
 
     is_profile: NDArray[np.bool_]
     is_bad: NDArray[np.bool_]
-    category: NDArray[np.intp]
-    """What it does wrong, a position in `REASONS`; for an innocent what it may be taken for."""
+    looks_bad: NDArray[np.bool_]
+    """To the moderator who reviews it first; later ones see what it is."""
     harm_per_view: NDArray[np.float64]
     """0 for an innocent."""
     visible_at: NDArray[np.float64]
@@ -38,10 +39,6 @@ class Targets:
     burst_at: NDArray[np.float64]
     """Infinite where no second wave comes."""
     burst_views: NDArray[np.float64]
-    report_chance: NDArray[np.float64]
-    """That somebody who sees it reports it."""
-    quarrels: NDArray[np.float64]
-    """Reports to expect from those who fell out with an innocent, however many see it."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -73,9 +70,25 @@ class Targets:
         return self.harm_per_view[target] * self.views_ahead(target, hours)
 
 
-def draw_targets(generator: np.random.Generator, count: int, days: float) -> Targets:
+@dataclass(frozen=True, slots=True)
+class Repute:
+    """What makes people report targets: columns of equal length, one value a target."""
+
+    category: NDArray[np.intp]
+    """What it does wrong, a position in `REASONS`; for an innocent what it may be taken for."""
+    report_chance: NDArray[np.float64]
+    """That somebody who sees it reports it."""
+    quarrels: NDArray[np.float64]
+    """Reports to expect from those who fell out with an innocent, however many see it."""
+
+    def take(self, members: NDArray[np.intp]) -> "Repute":
+        """That of the targets at these positions."""
+        return Repute(*(getattr(self, field.name)[members] for field in fields(self)))
+
+
+def draw_targets(generator: np.random.Generator, count: int, days: float) -> tuple[Targets, Repute]:
     """Draw `count` targets that become visible in the `days` days before `END`, in order of time."""
-    times = next(draw_times(iter([(count, generator)]), count, days))
+    times = draw_times(generator, count, days)
     visible_at = (times - END).astype(np.float64) / 3_600_000 + 24 * days
     uniform = generator.random((5, count))
     normal = generator.standard_normal((4, count))
@@ -91,22 +104,27 @@ def draw_targets(generator: np.random.Generator, count: int, days: float) -> Tar
     category = np.where(in_raid, np.where(is_profile, REASONS.index("scam"), REASONS.index("spam")), category)
 
     views = np.exp(np.where(is_profile, 4.2, 3.6) + 1.2 * normal[0])
-    life_hours = np.where(is_profile, 110.0, 20.0) * np.exp(0.5 * normal[1])
+    # Nothing lives so long that hardly any of its reports falls into the history.
+    life_hours = np.minimum(np.where(is_profile, 110.0, 20.0) * np.exp(0.5 * normal[1]), 48 * days)
     has_burst = uniform[4] < _BURST_SHARE
     burst_at = visible_at + life_hours * generator.exponential(1.0, count)
     burst_views = 4 * views * generator.exponential(1.0, count)
     # Some innocents offend many; nothing bad goes quite unnoticed.
     report_chance = np.where(is_bad, 0.035 * np.exp(0.6 * normal[2]), 0.00015 * np.exp(1.2 * normal[2]))
-    return Targets(
+    errs = generator.random(count) < np.where(is_bad, MISSED_BAD, PUNISHED_INNOCENT)
+    targets = Targets(
         is_profile=is_profile,
         is_bad=is_bad,
-        category=category,
+        looks_bad=is_bad ^ errs,
         harm_per_view=np.where(is_bad, _HARM[category] * np.exp(0.5 * normal[3] - 0.125), 0.0),
         visible_at=visible_at,
         views=views,
         life_hours=life_hours,
         burst_at=np.where(has_burst, burst_at, np.inf),
         burst_views=np.where(has_burst, burst_views, 0.0),
+    )
+    return targets, Repute(
+        category=category,
         report_chance=np.minimum(report_chance, 1.0),
         quarrels=np.where(is_bad, 0.0, 0.08 * generator.exponential(1.0, count)),
     )

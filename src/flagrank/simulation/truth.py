@@ -1,25 +1,71 @@
-"""The rule by which a synthetic report is actionable: the known truth that a model is measured against."""
+"""How features tell of the truth: the known rule that a model is measured against."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flagrank.simulation.features import Features
+from flagrank.simulation.features import Features, draw_features
 
-WRONG_LABELS = 0.01
-"""The share of labels that say the opposite of what a perfect moderator would say."""
+MISSED_BAD = 0.03
+"""How often the moderator who reviews something bad first lets it pass; later ones see it."""
+PUNISHED_INNOCENT = 0.01
+"""How often the first one acts on an innocent."""
+
+_GUILTY_SHARES = {True: 0.0664, False: 0.1370}
+"""Of profiles and messages as `draw_features` draws them, those that `weigh_features` finds guilty."""
+
+_DRAWN_AT_ONCE = 2**16
 
 
-def chance_of_action(features: Features) -> NDArray[np.float64]:
-    """Return P(actionable | the five features), wrong labels included: no score can rank the labels better.
+def draw_features_of(
+    generator: np.random.Generator, is_profile: NDArray[np.bool_], is_bad: NDArray[np.bool_]
+) -> Features:
+    """Draw what reports look like from what they are about: the features of one (n,) that is so.
 
-    It is rounded to 12 decimals and the labels are drawn from the rounded value: so it is exact, and the last
-    bit of an exponential, which differs between processors, does not show.
+    By rejection: of features drawn at random, those that turn out guilty by their log-odds are dealt to the
+    bad, the others to the innocent. So P(bad | features) is known.
     """
-    effects = _text(features) + _rating(features) + _popularity(features) + _matches(features)
-    log_odds = 1.2 * effects - 6.3
-    deserved = 1 / (1 + np.exp(-log_odds))
-    chance: NDArray[np.float64] = np.round(WRONG_LABELS + (1 - 2 * WRONG_LABELS) * deserved, 12)
+    kinds = [(profile, bad) for profile in (False, True) for bad in (False, True)]
+    wanted = [np.flatnonzero((is_profile == profile) & (is_bad == bad)) for profile, bad in kinds]
+    parts: list[tuple[NDArray[np.intp], Features]] = []
+    while any(map(len, wanted)):
+        drawn = draw_features(generator, _DRAWN_AT_ONCE)
+        is_guilty = generator.random(_DRAWN_AT_ONCE) < _squash(weigh_features(drawn))
+        for kind, (profile, bad) in enumerate(kinds):
+            fitting = np.flatnonzero((drawn.is_profile == profile) & (is_guilty == bad))
+            dealt = wanted[kind][: len(fitting)]
+            wanted[kind] = wanted[kind][len(dealt) :]
+            parts.append((dealt, drawn.take(fitting[: len(dealt)])))
+    order = np.argsort(np.concatenate([dealt for dealt, _ in parts]))
+    return Features.join([part for _, part in parts]).take(order)
+
+
+def chance_of_action(features: Features, bad_shares: dict[bool, float]) -> NDArray[np.float64]:
+    """Return P(actionable | the five features), moderators' errors included: the best score there can be.
+
+    `bad_shares` says of reports on profiles (True) and messages (False) how many are about something bad.
+    Rounded to 12 decimals, since the last bit of an exponential differs between processors.
+    """
+    shift = {kind: _log_odds(bad_shares[kind]) - _log_odds(_GUILTY_SHARES[kind]) for kind in (True, False)}
+    log_odds = weigh_features(features) + np.where(features.is_profile, shift[True], shift[False])
+    seen = PUNISHED_INNOCENT + (1 - MISSED_BAD - PUNISHED_INNOCENT) * _squash(log_odds)
+    chance: NDArray[np.float64] = np.round(seen, 12)
     return chance
+
+
+def weigh_features(features: Features) -> NDArray[np.float64]:
+    """The log-odds of guilt that features speak for where an eighth is guilty."""
+    effects = _text(features) + _rating(features) + _popularity(features) + _matches(features)
+    log_odds: NDArray[np.float64] = 1.2 * effects - 6.3
+    return log_odds
+
+
+def _log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _squash(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    squashed: NDArray[np.float64] = 1 / (1 + np.exp(-value))
+    return squashed
 
 
 def _text(features: Features) -> NDArray[np.float64]:

@@ -41,6 +41,13 @@ def read_audit(connection: Connection, subject: str) -> list[AuditEntry]:
     return [_read_row(row) for row in rows]
 
 
+def read_audit_of(connection: Connection, action: AuditAction, most: int) -> list[AuditEntry]:
+    """The last rows of an action, newest first."""
+    of_action = select(audit).where(audit.c.action == action.value)
+    rows = connection.execute(of_action.order_by(audit.c.audit_id.desc()).limit(most))
+    return [_read_row(row) for row in rows]
+
+
 def find_last_subject(connection: Connection, action: AuditAction) -> str | None:
     """The subject of the newest row of an action."""
     return connection.scalar(

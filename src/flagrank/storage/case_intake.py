@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, bindparam, func, select
@@ -17,7 +18,7 @@ from flagrank.storage.case_tables import (
     report,
     review_case,
 )
-from flagrank.storage.dialect import Among, insert_new_rows, insert_rows, select_given, update_rows
+from flagrank.storage.dialect import Among, insert_all_new, insert_new_rows, select_given, update_rows
 from flagrank.storage.engine import Transaction
 from flagrank.storage.known_reporters import KnownReporters, read_reporters, read_shares
 from flagrank.storage.reporter_tables import reporter_group
@@ -61,7 +62,7 @@ _Pair = tuple[str, str]  # case and reporter
 
 
 class CaseMoved(Exception):
-    """A case of these reports came or went while they were taken in."""
+    """A case of these reports came or went while they were taken in, or one of them came twice."""
 
 
 class _Draft:
@@ -123,9 +124,11 @@ class _Flow:
 class CaseIntake:
     """Takes reports in, for one worker: the ids that it gives to new cases rise."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(
+        self, chance: random.Random | None = None, identifiers: IdentifierSource | None = None
+    ) -> None:
         self._chance = chance or random.SystemRandom()
-        self._identifiers = IdentifierSource()
+        self._identifiers = identifiers or IdentifierSource()
         self._flow = _Flow()
 
     def take_in(self, transaction: Transaction, arrivals: Sequence[Arrival], policy: Policy) -> None:
@@ -199,7 +202,10 @@ class CaseIntake:
         ]
         if answered:
             update_rows(connection, review_case, answered, {})
-        insert_rows(connection, report, [row for draft in drafts for row in _report_rows(draft)])
+        reports = [row for draft in drafts for row in _report_rows(draft)]
+        reports.sort(key=itemgetter("report_id"))  # two workers that got the same ones wait in one order
+        if not insert_all_new(connection, report, reports):
+            raise CaseMoved
 
     def _new_row(self, draft: _Draft, policy: Policy, blind_q: float) -> dict[str, Any]:
         first = draft.heard[0][0]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, literal, select, tuple_
 
 from flagrank.storage.case_rows import CASE_COLUMNS, STATES, decode_evidence, read_case_row
 from flagrank.storage.case_tables import (
@@ -18,6 +18,7 @@ from flagrank.storage.case_tables import (
 )
 from flagrank.storage.dialect import read_clock
 from flagrank.storage.engine import Database
+from flagrank.triage.case import Evidence
 from flagrank.triage.identifiers import parse_identifier
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.review import (
@@ -26,6 +27,7 @@ from flagrank.triage.review import (
     LeaseDraw,
     PastDecision,
     PastLease,
+    QueueCase,
     QueueCursor,
     QueuePage,
     QueueQuery,
@@ -71,6 +73,19 @@ class StoredQueueReading:
         found = select(review_case.c.case_id).where(IS_OPEN).limit(most).subquery()
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(found)) or 0
+
+    def has_cases(self) -> bool:
+        """Whether there ever was a case."""
+        with self._database.read() as connection:
+            return bool(connection.scalar(select(exists(select(review_case.c.case_id)))))
+
+    def list_evidence(self, limit: int) -> list[tuple[QueueCase, Evidence]]:
+        """See the port."""
+        with self._database.read() as connection:
+            now = read_clock(connection)
+            page = select_cases(QueueQuery(limit=limit), now).add_columns(review_case.c.evidence)
+            rows = connection.execute(page.limit(limit))
+            return [(read_case_row(row, now), decode_evidence(row.evidence)) for row in rows]
 
     def read_case(self, case_id: str) -> CaseDetail | None:
         """See the port."""

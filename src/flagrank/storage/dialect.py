@@ -245,6 +245,19 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
         connection.execute(_insert_given(table, tuple(rows[0])), _columns_of(rows))
 
 
+def insert_all_new(connection: Connection, table: Table, rows: Rows) -> bool:
+    """Insert rows unless another transaction has just stored one of them; then some are left out.
+
+    Whoever calls has looked: in SQLite, which one transaction at a time writes to, none can be there.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(table.insert(), rows)
+        return True
+    insert = _insert_given(table, tuple(rows[0])).on_conflict_do_nothing()
+    counted = insert.execution_options(preserve_rowcount=True)
+    return connection.execute(counted, _columns_of(rows)).rowcount == len(rows)
+
+
 def insert_new_rows(connection: Connection, table: Table, rows: Rows, unique: Index) -> set[Any]:
     """Insert those rows whose value of a unique index is free; the primary keys of these."""
     (key,) = table.primary_key

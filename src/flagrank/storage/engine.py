@@ -3,10 +3,11 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from copy import copy
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -67,6 +68,7 @@ class Database:
         )
         self._writers = WriterQueue(Path(f"{engine.url.database}-writers")) if self._is_embedded else None
         self._metrics = DatabaseMetrics(Slots())
+        self._shift = timedelta(0)
 
     def count_in(self, metrics: DatabaseMetrics) -> None:
         """Count waits and transactions there from now on."""
@@ -99,7 +101,16 @@ class Database:
             self._counted("write", begin),
             connection.begin(),
         ):
-            yield Transaction(connection, begin_write(connection, self._wait_seconds))
+            yield Transaction(connection, begin_write(connection, self._wait_seconds) + self._shift)
+
+    def seen_from(self, shift: timedelta) -> Self:
+        """The same database, in whose transactions it is later by so much, or earlier.
+
+        For a history that is written afterwards.
+        """
+        shifted = copy(self)
+        shifted._shift += shift  # noqa: SLF001 - its own class
+        return shifted
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless the database answers."""

@@ -262,3 +262,18 @@ _IN_FORCE = api_key.c.revoked_at.is_(None)
 ONE_KEY_A_NAME = Index(
     "api_key_name", api_key.c.name, unique=True, postgresql_where=_IN_FORCE, sqlite_where=_IN_FORCE
 )
+
+
+class PolicyColumns(TypedColumns):
+    """A policy that was activated once, and the built-in one that it took the place of."""
+
+    version = Column(Integer, primary_key=True, autoincrement=False)
+    name = Column(Text, nullable=False)
+    toml = Column(Text, nullable=False)
+    sha256 = Column(Text, nullable=False, unique=True)  # of the text, hex
+    activation = Column(Integer, nullable=False, unique=True)  # the highest is active
+    activated_at: Column[datetime | None] = Column(Moment)
+    activated_by: Column[str | None] = Column(Text)
+
+
+policy = Table("policy", metadata, PolicyColumns)

@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
     ROLL_BACK = "model.rollback"
     GIVE_ROLE = "model.role"
     DELETE = "model.delete"
+    ACTIVATE = "policy.activate"
     DECIDE = "case.decide"
     REOPEN = "case.reopen"
 

@@ -9,18 +9,17 @@ from flagrank.triage.policy import DrawShares
 
 
 class DrawPlan(msgspec.Struct, frozen=True):
-    """How many cases to draw in each way; together as many as were asked for."""
+    """How many cases to draw in these ways; the rest goes by priority."""
 
     by_deadline: int
     blind: int
-    by_priority: int
 
 
 def plan_draws(n_cases: int, shares: DrawShares, chance: random.Random) -> DrawPlan:
     """Divide a lease of so many cases; rounded at random, so that shares hold on average."""
     by_deadline = round_at_random(n_cases * shares.deadline_share, chance)
     blind = min(round_at_random(n_cases * shares.blind_share, chance), n_cases - by_deadline)
-    return DrawPlan(by_deadline, blind, n_cases - by_deadline - blind)
+    return DrawPlan(by_deadline, blind)
 
 
 def round_at_random(expected: float, chance: random.Random) -> int:

@@ -53,6 +53,18 @@ class PolicyRefused(FlagrankError):
     code = "policy_refused"
 
 
+class PolicyNotFound(FlagrankError):
+    """No policy has this version."""
+
+    code = "policy_not_found"
+
+
+class PolicyConflict(FlagrankError):
+    """Another policy was activated since someone looked."""
+
+    code = "policy_conflict"
+
+
 class PackageRefused(FlagrankError):
     """A model package is damaged, foreign or hostile, and is not loaded."""
 

@@ -14,6 +14,7 @@ from flagrank.triage.policy import FALLBACK_REASON, Policy
 from flagrank.triage.report import MAX_ID_CHARS
 
 MAX_POLICY_CHARS = 100_000
+MAX_POLICY_BYTES = 4 * MAX_POLICY_CHARS
 MAX_LINE_CHARS = 400  # the parser takes minutes over a key of fifty thousand parts
 MAX_ENTRIES = 200  # of a table or an array: reasons, abuse types, deadlines, moderators
 MAX_POLICY_NAME_CHARS = 64
@@ -23,6 +24,21 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POLICY_NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_POLICY_NAME_CHARS - 1}}}")
 
 _Faults = Iterator[tuple[str, str]]  # where, and the rest of the sentence
+
+
+def decode_policy(content: bytes, source: str) -> str:
+    """The text of a file or body; raises `PolicyRefused` where it is no UTF-8, or far too long."""
+    if len(content) > MAX_POLICY_BYTES:
+        raise PolicyRefused(
+            f"{source} has {len(content):,} bytes; expected at most {MAX_POLICY_CHARS:,} characters. "
+            "Send a policy."
+        )
+    try:
+        return content.decode("utf-8-sig")  # some editors begin a file with a mark
+    except UnicodeDecodeError as error:
+        raise PolicyRefused(
+            f"{source} is no TOML: byte {error.start} is not UTF-8. Save it in UTF-8."
+        ) from error
 
 
 def parse_policy(text: str, source: str, version: int) -> Policy:

@@ -7,6 +7,7 @@ and is one transaction. `StoreUnavailable` is raised where the database does not
 from collections.abc import Collection
 from typing import Protocol
 
+from flagrank.triage.case import Evidence
 from flagrank.triage.policy import Policy, ReporterRules
 from flagrank.triage.review import (
     CaseDetail,
@@ -30,6 +31,10 @@ class QueueReading(Protocol):
 
     def count_cases(self, most: int) -> int:
         """How many cases are open; at most so many are counted."""
+        ...
+
+    def list_evidence(self, limit: int) -> list[tuple[QueueCase, Evidence]]:
+        """So many of the most urgent open cases with what ranks them, highest priority first."""
         ...
 
     def read_case(self, case_id: str) -> CaseDetail | None:

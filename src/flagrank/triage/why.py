@@ -20,10 +20,9 @@ def tell_why(case: QueueCase) -> str:
 
 def _tell_reporters(case: QueueCase) -> str:
     reporters = "one reporter" if case.n_reporters == 1 else f"{case.n_reporters:,} reporters"
-    if case.n_reports == case.n_reporters:
-        return f"by {reporters}"
-    at_worst = "" if case.reason is None else ", at worst"
-    return f"{case.n_reports:,} times by {reporters}{at_worst}"
+    times = "" if case.n_reports == case.n_reporters else f"{case.n_reports:,} times "
+    at_worst = "" if case.reason is None or case.n_reports == 1 else ", at worst"
+    return f"{times}by {reporters}{at_worst}"
 
 
 def _tell_chance(score: float) -> str:

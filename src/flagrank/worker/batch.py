@@ -44,7 +44,7 @@ class BatchScoring:
     ) -> None:
         self.lineup = lineup
         self._champion, self._challenger = lineup.champion, lineup.challenger
-        self._policy = policy
+        self.policy = policy
         self._max_attempts = max_attempts
         self._metrics = metrics
         self._decoder = StoredReportDecoder(self._champion.schema)
@@ -124,7 +124,7 @@ class BatchScoring:
             scorers = self._name_scorers(len(scores), gone)
             base_rates = [scorer.base_rate for scorer in scorers]
             priorities = prioritise_reports(
-                one.reports, scores, base_rates, self._champion.schema, self._policy
+                one.reports, scores, base_rates, self._champion.schema, self.policy
             )
             completions.append(
                 Completion(

@@ -49,12 +49,12 @@ class Worker:
         find_lineup: Callable[[], Lineup[BatchScorer] | None],
         score_apart: Callable[[ClaimedTask], Outcome | None],
         *,
-        policy: Policy,
+        find_policy: Callable[[], Policy],
         metrics: TaskMetrics,
         model_metrics: ModelMetrics,
         rules: WorkRules | None = None,
     ) -> None:
-        """`find_lineup` gives the models as they are now; while there is none, tasks wait.
+        """`find_lineup` and `find_policy` give them as they are now; while there are no models, tasks wait.
 
         `score_apart` scores a suspect in a process of its own, and gives None where that died of it.
         """
@@ -62,7 +62,7 @@ class Worker:
         self._wake_ups = wake_ups
         self._find_lineup = find_lineup
         self._score_apart = score_apart
-        self._policy = policy
+        self._find_policy = find_policy
         self._metrics = metrics
         self._model_metrics = model_metrics
         self._rules = rules or WorkRules()
@@ -105,9 +105,11 @@ class Worker:
         lineup = self._find_lineup()
         if lineup is None:
             return None
-        if self._scoring is None or self._scoring.lineup is not lineup:
-            self._scoring = BatchScoring(lineup, self._policy, self._rules.max_attempts, self._model_metrics)
-        return self._scoring
+        scoring, policy = self._scoring, self._find_policy()
+        if scoring is None or scoring.lineup is not lineup or scoring.policy is not policy:
+            scoring = BatchScoring(lineup, policy, self._rules.max_attempts, self._model_metrics)
+        self._scoring = scoring
+        return scoring
 
     def _work_on(self, claimed: Sequence[ClaimedTask], scoring: BatchScoring) -> None:
         leases = [task.lease for task in claimed]

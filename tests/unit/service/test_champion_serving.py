@@ -1,10 +1,13 @@
 import asyncio
 import gc
+import json
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from flagrank.scoring.batch_scorer import SessionScorer
 from flagrank.scoring.session import ModelSession
@@ -12,8 +15,10 @@ from flagrank.service.champion import LoadedLineup
 from flagrank.service.champion_serving import ChampionServing
 from flagrank.settings import load_default_policy
 from flagrank.telemetry import Metrics
+from flagrank.triage.errors import InvalidReports
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.lineup import Challenger, Lineup
+from flagrank.triage.policy import DrawShares
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import report_type
 from tests.api.test_models import wider_schema
@@ -22,6 +27,7 @@ from tests.packages import make_graph, read_default_schema
 DEFAULT_POLICY = load_default_policy()
 
 SCHEMA = read_default_schema()
+NUMBERS = {"report_text_len": 3, "profile_rating": None, "popularity": 2.5}
 REPORTS = [report_type(SCHEMA)(f0="MSG", f1=float(n), f2=None, f3=2.5) for n in range(5)]  # type: ignore[call-arg]
 
 
@@ -30,10 +36,11 @@ class Registry:
 
     def __init__(self, schema: FeatureSchema | None = None) -> None:
         self.lineup: LoadedLineup | None = None
+        self.policy = DEFAULT_POLICY
         self.metrics = Metrics().models
         self.executor = ThreadPoolExecutor(1)
         self.serving = ChampionServing(
-            lambda: self.lineup, schema, DEFAULT_POLICY, self.executor, metrics=self.metrics
+            lambda: self.lineup, schema, lambda: self.policy, self.executor, metrics=self.metrics
         )
 
     def find_version(self) -> str | None:
@@ -102,6 +109,43 @@ def test_the_decoder_stays_where_the_schema_does(registry: Registry) -> None:
     assert third is not None
     assert second.decoder is first.decoder
     assert third.decoder is not first.decoder
+
+
+def test_the_policy_is_followed_and_what_began_with_another_ends_with_it(registry: Registry) -> None:
+    registry.lineup = Lineup(scorer("1"))
+    before = registry.serving.find()
+    registry.policy = replace(DEFAULT_POLICY, name="night", version=2, severities={"other": 3.0})
+    after = registry.serving.find()
+    assert before is not None
+    assert after is not None
+    assert (before.policy.label, after.policy.label) == ("default@1", "night@2")
+    assert after.scorer is before.scorer
+    body, now = json.dumps([{"abuse_type": "MSG", **NUMBERS, "reason": "spam"}]).encode(), datetime.now(UTC)
+    assert before.decoder.decode(body, now)[0].reason == "spam"
+    with pytest.raises(InvalidReports, match="no reason of the active policy"):
+        after.decoder.decode(
+            json.dumps([{"abuse_type": "MSG", **NUMBERS, "reason": "spam"}]).encode(), datetime.now(UTC)
+        )
+
+
+def test_the_decoder_stays_where_the_reasons_do(registry: Registry) -> None:
+    registry.lineup = Lineup(scorer("1"))
+    before = registry.serving.find()
+    registry.policy = replace(DEFAULT_POLICY, draws=DrawShares(0.1, 0.1))
+    after = registry.serving.find()
+    assert before is not None
+    assert after is not None
+    assert after.policy is registry.policy
+    assert after.decoder is before.decoder
+
+
+def test_a_policy_activated_while_nothing_serves_is_that_of_the_first_model(registry: Registry) -> None:
+    assert registry.serving.find() is None
+    registry.policy = replace(DEFAULT_POLICY, name="night", version=2)
+    registry.lineup = Lineup(scorer("1"))
+    serving = registry.serving.find()
+    assert serving is not None
+    assert serving.policy.label == "night@2"
 
 
 def test_alone_it_has_no_companions(registry: Registry) -> None:

@@ -34,10 +34,3 @@ def test_a_few_send_most_reports(reporters: Reporters) -> None:
     chosen = reporters.choose(np.random.default_rng(4), np.ones(50_000, dtype=np.bool_))
     counts = np.sort(np.bincount(chosen, minlength=len(reporters)))[::-1]
     assert counts[: len(reporters) // 10].sum() > 0.4 * counts.sum()
-
-
-def test_the_careful_are_better_rated(reporters: Reporters) -> None:
-    careful = reporters.carelessness < np.median(reporters.carelessness)
-    assert reporters.rating[careful].mean() > reporters.rating[~careful].mean() + 0.4
-    assert reporters.rating.min() >= 0
-    assert reporters.rating.max() <= 5

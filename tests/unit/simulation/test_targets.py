@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 
 from flagrank.simulation.reasons import REASONS
-from flagrank.simulation.targets import BAD_SHARE, Targets, draw_targets
+from flagrank.simulation.targets import BAD_SHARE, Repute, Targets, draw_targets
+from flagrank.simulation.truth import MISSED_BAD, PUNISHED_INNOCENT
 from tests.histories import write_history
 
 DAYS = 7.0
 
 
 @pytest.fixture(scope="module")
-def targets() -> Targets:
+def drawn() -> tuple[Targets, Repute]:
     return draw_targets(np.random.default_rng(5), 200_000, DAYS)
+
+
+@pytest.fixture(scope="module")
+def targets(drawn: tuple[Targets, Repute]) -> Targets:
+    return drawn[0]
 
 
 def test_a_known_share_is_bad_and_only_they_do_harm(targets: Targets) -> None:
@@ -21,8 +27,8 @@ def test_a_known_share_is_bad_and_only_they_do_harm(targets: Targets) -> None:
     assert (targets.harm_per_view[~targets.is_bad] == 0).all()
 
 
-def test_every_category_is_a_reason_that_can_be_stated(targets: Targets) -> None:
-    assert set(np.unique(targets.category)) == set(range(len(REASONS) - 1))
+def test_every_category_is_a_reason_that_can_be_stated(drawn: tuple[Targets, Repute]) -> None:
+    assert set(np.unique(drawn[1].category)) == set(range(len(REASONS) - 1))
 
 
 def test_exposure_decays_to_nothing_and_never_rises(targets: Targets) -> None:
@@ -58,10 +64,19 @@ def test_bad_ones_come_in_raids_too(targets: Targets) -> None:
     assert per_hour.max() / np.median(per_hour) > 2 * innocents.max() / np.median(innocents)
 
 
-def test_what_is_bad_is_reported_more_readily_and_some_innocents_are_too(targets: Targets) -> None:
-    bad, good = targets.report_chance[targets.is_bad], targets.report_chance[~targets.is_bad]
+def test_what_is_bad_is_reported_more_readily_and_some_innocents_are_too(
+    drawn: tuple[Targets, Repute],
+) -> None:
+    targets, repute = drawn
+    bad, good = repute.report_chance[targets.is_bad], repute.report_chance[~targets.is_bad]
     assert np.median(bad) > 20 * np.median(good)
     assert good.max() > np.median(bad)
+
+
+def test_moderators_err_on_both_sides_now_and_then(targets: Targets) -> None:
+    errs = targets.looks_bad != targets.is_bad
+    assert errs[targets.is_bad].mean() == pytest.approx(MISSED_BAD, abs=0.01)
+    assert errs[~targets.is_bad].mean() == pytest.approx(PUNISHED_INNOCENT, abs=0.001)
 
 
 def test_guilt_does_not_depend_on_reach(targets: Targets) -> None:

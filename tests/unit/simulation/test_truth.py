@@ -56,10 +56,10 @@ def test_chance_holds_where_a_feature_is_null(
         assert abs(label[members].mean() - expected.mean()) < 4 * deviation, name
 
 
-def test_a_tenth_to_a_seventh_of_reports_is_actionable(
+def test_a_third_of_reports_is_actionable(
     simulated: dict[str, NDArray[Any]],
 ) -> None:
-    assert 0.10 < simulated["actionable"].mean() < 0.15
+    assert 0.29 < simulated["actionable"].mean() < 0.35
 
 
 def test_the_best_possible_ranking_is_good_and_not_perfect(
@@ -70,7 +70,7 @@ def test_the_best_possible_ranking_is_good_and_not_perfect(
 
 def test_no_report_is_certain(simulated: dict[str, NDArray[Any]]) -> None:
     assert simulated["chance"].min() >= 0.01
-    assert simulated["chance"].max() <= 0.99
+    assert simulated["chance"].max() <= 0.97
 
 
 def test_chance_depends_on_nothing_but_the_features(

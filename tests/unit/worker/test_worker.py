@@ -37,7 +37,7 @@ class Store:
             self,
             lambda: Lineup[BatchScorer](LengthScorer(ZeroDivisionError())),
             self.score_apart,
-            policy=DEFAULT_POLICY,
+            find_policy=lambda: DEFAULT_POLICY,
             metrics=Metrics().tasks,
             model_metrics=Metrics().models,
             rules=WorkRules(lease_seconds=1, max_attempts=3),

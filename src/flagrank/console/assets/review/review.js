@@ -24,6 +24,7 @@ const past = []; // those decided here, the latest last
 const aside = []; // ids of those put aside here
 let isReady = false; // whether the case shown has been painted, so that no key decides one unseen
 let isAsking = false;
+let asksAgain = false; // something happened since that the answer may not know
 let resumes = true; // whether the server may hold cases for us that never arrived
 let count = 0;
 
@@ -37,6 +38,8 @@ const outbox = new Outbox(moderator, (answer, letter) => {
     tellRefused(id, answer.detail);
   } else if (answer.kind === "done" && isUndo) {
     ask(1); // most often it is the most urgent one, and ours again
+  } else if (answer.kind === "done" && !cases.length) {
+    fill(); // it may have been the last one
   }
   tellSaved();
 });
@@ -114,7 +117,7 @@ function fill() {
 }
 
 async function ask(most) {
-  if (isAsking) { return; }
+  if (isAsking) { asksAgain = true; return; }
   isAsking = true;
   const known = [...cases.map((one) => one.id), ...outbox.letters.map((letter) => letter.body.case_id), ...aside];
   const answer = await post("/console/review/cases", { moderator, most, resumes, case_ids: known.slice(0, 100) });
@@ -134,6 +137,10 @@ async function ask(most) {
     idle.textContent = `No case is free for you just now; ${answer.answer.left} in all, with other moderators or not yours to judge. This page looks again by itself.`;
   }
   desk.ariaBusy = false;
+  if (asksAgain) {
+    asksAgain = false;
+    fill();
+  }
 }
 
 function take({ case_id: id, html }, seconds) {

@@ -1,4 +1,4 @@
-"""Cases, their reports, leases and decisions, and what these say of reporters.
+"""Cases, their reports, leases and decisions, what these say of reporters, and policies.
 
 It only adds tables, so that the version before goes on working beside it; what that scores enters no case.
 """
@@ -28,11 +28,20 @@ def upgrade() -> None:
     _create_lease_log()
     _create_decision()
     _create_reporters()
+    op.create_table(
+        "policy",
+        sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("name", "toml")),
+        sa.Column("sha256", sa.Text, nullable=False, unique=True),
+        sa.Column("activation", sa.Integer, nullable=False, unique=True),
+        sa.Column("activated_at", Moment),
+        sa.Column("activated_by", sa.Text),
+    )
 
 
 def downgrade() -> None:
     """Take them away."""
-    for table in ("stale_case", "outcome_count", "reporter_group", "reporter_tally"):
+    for table in ("policy", "stale_case", "outcome_count", "reporter_group", "reporter_tally"):
         op.drop_table(table)
     for table in ("decision", "lease_log", "report", "review_case"):
         op.drop_table(table)
