@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CODE := $(wildcard src tests tools benchmarks)
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: help serve setup test check bench bench-full model lock
+.PHONY: help serve setup test check bench bench-full model policy lock
 
 help:
 	@echo "make serve   install what serving needs, answer on port $(PORT) (PORT=, DATA_DIR=)"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench   setup, then speed and quality, measured side by side"
 	@echo "make bench-full   setup, then a thousand promotions, and tasks on PgQueuer and Celery, and with ten million rows (an hour)"
 	@echo "make model   setup, then train the bundled model again on synthetic reports (MODEL_DIR=)"
+	@echo "make policy  setup, then fit the default policy's pool again on a synthetic history"
 	@echo "make lock    setup, then requirements/*.txt from pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "PYTHON=python3.12 chooses the interpreter that .venv/ is made from."
 
@@ -54,6 +55,11 @@ model: setup
 	@mkdir -p .cache
 	$(BIN)/flagrank simulate --rows 20000 --days 60 --seed 1 --out .cache/synthetic-reports.csv
 	$(BIN)/flagrank train --data .cache/synthetic-reports.csv --target actionable --architecture xgboost --name synthetic-demo --seed 1 --out $(MODEL_DIR)
+
+policy: setup
+	@mkdir -p .cache
+	$(BIN)/flagrank simulate --rows 100000 --seed 101 --out .cache/history.parquet
+	$(BIN)/flagrank policy fit --history .cache/history.parquet --out src/flagrank/default_policy.toml
 
 lock: setup
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras --group test -o requirements/all.txt

@@ -30,7 +30,7 @@ def main() -> None:
                     f"{line.outcome.wait_of_bad(0.5):.1f} h",
                     f"{line.outcome.wait_of_bad(0.95):.1f} h",
                 )
-                for line in compare(scored, policy, capacity * len(history.targets) / history.hours)
+                for line in compare(model, scored, policy, capacity * len(history.targets) / history.hours)
             ]
             title = f"Review: {model} (ROC AUC {roc_auc}), moderators for {capacity:.0%} of the cases"
             print_rows(title, HEADER, rows, f"Ranked by {policy.label}; the waits are of what was seen.")

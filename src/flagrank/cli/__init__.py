@@ -2,7 +2,20 @@
 
 import typer
 
-from flagrank.cli import db, doctor, evaluate, keys, model, score, serve, simulate, train, worker
+from flagrank.cli import (
+    db,
+    doctor,
+    evaluate,
+    keys,
+    model,
+    policy,
+    replay,
+    score,
+    serve,
+    simulate,
+    train,
+    worker,
+)
 from flagrank.cli.output import CommandGroup
 
 application = typer.Typer(
@@ -21,6 +34,8 @@ application.command()(train.train)
 application.command()(evaluate.evaluate)
 application.command()(score.score)
 application.add_typer(model.application, name="model")
+application.add_typer(policy.application, name="policy")
+application.command()(replay.replay)
 application.add_typer(keys.application, name="keys")
 application.add_typer(db.application, name="db")
 application.command()(doctor.doctor)

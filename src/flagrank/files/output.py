@@ -43,6 +43,14 @@ def write_whole(path: Path, *, is_gzip: bool) -> Iterator[BinaryIO]:
         ) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder to write into, where it is missing; raises `FileRefused` where that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileRefused(f"{path} can't be made: {error.strerror or error}. Name another folder.") from error
+
+
 def _claim(partial: Path) -> int:
     """Open the hidden file, empty, and lock it: the lock ends with its process, a dead run leaves none."""
     while True:

@@ -54,9 +54,9 @@ class _Gathered:
 
 def read_history(
     path: Path,
-    schema: FeatureSchema | None,
-    score: Score | None,
     progress: Callable[[int, int], None],
+    schema: FeatureSchema | None = None,
+    score: Score | None = None,
 ) -> HistoryFile:
     """Read a file and let `score`, where given, score it by the features of `schema`.
 
@@ -92,6 +92,7 @@ def _list_columns() -> list[Column]:
         Feature("abuse_type", "category", values=ABUSE_TYPES),
         Feature("actionable", "boolean"),
         Feature("truth_bad", "boolean"),
+        Feature("truth_brigade", "boolean"),
         *(Feature(name, "number", range=(0, 1e12)) for name in _AMOUNTS),
         Feature("truth_life_hours", "number", range=(1e-6, 1e9)),
         _NULLABLE_AMOUNT,
@@ -135,10 +136,10 @@ def _make_history(path: Path, gathered: _Gathered, order: NDArray[np.intp]) -> H
             hours=reported_at,
             reason=reasons[order],
             exposure=gathered.join("exposure")[order],
-            in_brigade=np.zeros(len(order), dtype=np.bool_),
+            in_brigade=gathered.join("truth_brigade")[order] == 1,
         ),
         targets=Targets(**{name: values[first] for name, values in truth.items()}),
-        n_reporters=len(people),
+        n_reporters=max(1, len(people)),
     )
 
 

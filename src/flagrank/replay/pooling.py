@@ -14,6 +14,8 @@ from flagrank.triage.policy import Policy, PoolCoefficients
 
 _STEPS = 50
 _RIDGE = 1.0  # next to thousands of decisions nothing; it keeps a fit on few from running away
+_LEAST = np.array([-np.inf, 0, 0, -np.inf, 0])
+_MOST = np.array([np.inf, np.inf, np.inf, 1, np.inf])
 _DECIDED_SHARE = 0.6
 _HELD_OUT_SHARE = 0.25
 
@@ -60,29 +62,34 @@ def measure_log_loss(chance: NDArray[np.float64], label: NDArray[np.bool_]) -> f
 
 
 def fit_pool(cases: CaseStatistics, is_actioned: NDArray[np.bool_]) -> PoolCoefficients:
-    """Fit a pool to decisions by logistic regression; scores and records get no weight below 0.
+    """Fit a pool to decisions by logistic regression, each weight within bounds.
 
-    So a higher score never makes a case less urgent. Where cases were chosen by what the pool reads, it fits
-    what the choice left: they should have been drawn.
+    Scores and records get none below 0, so that a higher score never makes a case less urgent; the number of
+    reporters none over 1, which would be more than odds that grow as their number: a crowd would decide by
+    being one. Where cases were chosen by what the pool reads, it fits what the choice left: draw them.
     """
     terms = list_terms(cases)  # (n, 5)
     label = is_actioned.astype(np.float64)
-    used = np.ones(5, dtype=np.bool_)
-    bounded = np.array([False, True, True, False, True])
+    fixed: dict[int, float] = {}
     while True:
+        free = np.array([place for place in range(5) if place not in fixed])
         weights = np.zeros(5)
-        weights[used] = _regress(terms[:, used], label)
-        below = bounded & (weights < 0)
-        if not below.any():
-            return PoolCoefficients(*(float(weight) for weight in weights))
-        used[np.argmin(np.where(below, weights, np.inf))] = False
+        weights[list(fixed)] = list(fixed.values())
+        weights[free] = _regress(terms[:, free], label, terms @ weights)
+        beyond = np.abs(weights - np.clip(weights, _LEAST, _MOST))
+        if not beyond.any():
+            return PoolCoefficients(*weights.tolist())
+        worst = int(np.argmax(beyond))
+        fixed[worst] = float(np.clip(weights, _LEAST, _MOST)[worst])
 
 
-def _regress(columns: NDArray[np.float64], label: NDArray[np.float64]) -> NDArray[np.float64]:
+def _regress(
+    columns: NDArray[np.float64], label: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Newton's method (McCullagh and Nelder, Generalized Linear Models, 1989, 4.4), with a small ridge."""
     weights = np.zeros(columns.shape[1])
     for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-columns @ weights))
+        chance = 1 / (1 + np.exp(-columns @ weights - offset))
         slope = columns.T @ (label - chance) - _RIDGE * weights
         curvature = (columns * (chance * (1 - chance))[:, None]).T @ columns + _RIDGE * np.eye(len(weights))
         step = np.linalg.solve(curvature, slope)

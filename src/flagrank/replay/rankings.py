@@ -35,7 +35,7 @@ def highest_score(cases: CaseStatistics) -> NDArray[np.float64]:
 
 def noisy_or(cases: CaseStatistics) -> NDArray[np.float64]:
     """1 - prod(1 - p), as if each report alone could be the reason to act."""
-    chance: NDArray[np.float64] = -np.expm1(cases.innocence)
+    chance: NDArray[np.float64] = np.clip(-np.expm1(cases.innocence), LEAST_CHANCE, MOST_CHANCE)
     return chance
 
 

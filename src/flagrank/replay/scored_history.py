@@ -13,7 +13,8 @@ from flagrank.triage.case import LEAST_CHANCE, MOST_CHANCE, to_log_odds
 from flagrank.triage.in_step import find_groups
 from flagrank.triage.policy import ReporterRules
 
-_LOOK_HOURS = 6.0  # how often reporters in step are looked for
+LOOK_HOURS = 6.0
+"""How often reporters in step are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def score_by_model(
 
 
 def find_groupings(history: History, rules: ReporterRules) -> Iterator[Grouping]:
-    """Look for reporters in step every six hours, among all reports until then; some seconds a week.
+    """Look for reporters in step now and then, among all reports until then; some seconds a week.
 
     A report that is not sent because its target was actioned meanwhile is among them: it would have been
     near the others all the same.
@@ -66,7 +67,7 @@ def find_groupings(history: History, rules: ReporterRules) -> Iterator[Grouping]
         if reporter != ANONYMOUS
     ]
     made_at = reports.hours[reports.reporter != ANONYMOUS]
-    for hours in np.arange(_LOOK_HOURS, history.hours, _LOOK_HOURS).tolist():
+    for hours in np.arange(LOOK_HOURS, history.hours, LOOK_HOURS).tolist():
         names = find_groups(told[: int(np.searchsorted(made_at, hours))], rules)
         group = np.full(history.n_reporters, -1)
         group[[int(name) for name in names]] = [int(first) for first in names.values()]

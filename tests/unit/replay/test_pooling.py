@@ -44,6 +44,13 @@ def test_a_higher_score_or_a_better_record_never_speaks_against_a_case() -> None
     assert pool.max_log_odds == pytest.approx(0.5, abs=0.1)  # less: what it explained is left to noise
 
 
+def test_the_number_of_reporters_never_counts_for_more_than_their_number() -> None:
+    decisions = decide(PoolCoefficients(-1.0, 0.5, 0.2, 3.0, 0.7))
+    pool = fit_pool(decisions.cases, decisions.is_actioned)
+    assert pool.ln_reporters == 1
+    assert pool.intercept > 0  # the others make up for it
+
+
 def test_a_few_decisions_of_one_kind_are_enough_to_fit() -> None:
     decisions = decide(PoolCoefficients(9.0, 0.0, 0.0, 0.0, 0.0))
     pool = fit_pool(decisions.cases.take(np.arange(3)), np.ones(3, dtype=np.bool_))
