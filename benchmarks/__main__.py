@@ -7,7 +7,16 @@ import sys
 from benchmarks import blind_slice, pooling, promotions, quality, review, serving, start, tasks, tasks_full
 from benchmarks.tables import progress
 
-PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "pooling", "slice")
+_RUNS = {
+    "serving": serving.main,
+    "promotions": promotions.main,
+    "tasks": tasks.main,
+    "quality": quality.main,
+    "review": review.main,
+    "pooling": pooling.main,
+    "slice": blind_slice.main,
+}
+PARTS = ("start", *_RUNS)
 # A thousand promotions, tasks beside task libraries and with ten million rows; run when it is named only.
 FULL = "full"
 
@@ -30,20 +39,9 @@ def main() -> None:
     _warn_of_company()
     if "start" in parts:
         start.main(with_install=arguments.install)
-    if "serving" in parts:
-        serving.main()
-    if "promotions" in parts:
-        promotions.main()
-    if "tasks" in parts:
-        tasks.main()
-    if "quality" in parts:
-        quality.main()
-    if "review" in parts:
-        review.main()
-    if "pooling" in parts:
-        pooling.main()
-    if "slice" in parts:
-        blind_slice.main()
+    for part, run in _RUNS.items():
+        if part in parts:
+            run()
     if FULL in parts:
         promotions.main(promotions.FEW, processes=2)
         promotions.main(promotions.MANY)

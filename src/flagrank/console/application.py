@@ -93,7 +93,7 @@ async def _lead_in(_: Request) -> Response:
 async def _lead_on(request: Request) -> Response:
     """To the first page that whoever signed in may see."""
     key: ApiKey | None = request.scope["state"].get("console_key")
-    first = next(section for section in SECTIONS if key is None or section.scope in key.scopes)
+    first = next(section for section in SECTIONS if key is None or section.opens_to(key.scopes))
     return RedirectResponse(first.path, 303)
 
 

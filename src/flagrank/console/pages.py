@@ -80,7 +80,7 @@ class Pages:
         """A whole page in the frame."""
         key: ApiKey | None = scope["state"].get("console_key")
         name, scopes = (key.name, key.scopes) if key else (None, frozenset(KeyScope))
-        sections = [section for section in SECTIONS if section.scope in scopes]
+        sections = [section for section in SECTIONS if section.opens_to(scopes)]
         text = self._render(
             template,
             signed_in_as=name,
