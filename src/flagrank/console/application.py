@@ -15,12 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flagrank.console.access import AccessCheck, Keys
 from flagrank.console.case_pages import CasePages
+from flagrank.console.lead_pages import LeadPages
 from flagrank.console.model_changes import ModelChanges
 from flagrank.console.model_pages import ModelPages, ModelParts
 from flagrank.console.moderator import ModeratorPage
 from flagrank.console.navigation import CONSOLE, SECTIONS
 from flagrank.console.pages import FOLDER, SECURITY_HEADERS, Pages, find_status
-from flagrank.console.queue_news import QueueNews
+from flagrank.console.queue_news import watch_queue
 from flagrank.console.queue_pages import QueuePages
 from flagrank.console.review_desk import ReviewDesk
 from flagrank.console.review_parts import ReviewParts
@@ -64,7 +65,8 @@ def create_console(
     routes = [
         Route("/", _lead_on),
         *SignInPage(pages, keys).make_routes(),
-        *QueuePages(pages, review, QueueNews(review, is_ending), find_schema).make_routes(),
+        *QueuePages(pages, review, watch_queue(review, is_ending), find_schema).make_routes(),
+        *LeadPages(pages, review, is_ending).make_routes(),
         *ReviewDesk(pages, review).make_routes(),
         *ModeratorPage(pages).make_routes(),
         *CasePages(pages, review).make_routes(),

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from flagrank.console.lead_view import tell_interval, tell_share
 from flagrank.console.navigation import SECTIONS, find_section
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
@@ -73,6 +74,8 @@ class Pages:
             digits="{:.4g}".format,
             priority=_show_priority,
             share=show_share,
+            percent=tell_share,
+            interval=tell_interval,
             log_odds=to_log_odds,
         )
 
