@@ -19,7 +19,7 @@ help:
 	@echo "make test    setup, then every test suite, on each Python this machine has"
 	@echo "make check   setup, then format, lint, sizes, spelling, dead code, dependencies, layers, types"
 	@echo "make bench   setup, then speed and quality, measured side by side"
-	@echo "make bench-full   setup, then a thousand promotions, and tasks on PgQueuer and Celery, and with ten million rows (an hour)"
+	@echo "make bench-full   setup, then a thousand promotions, tasks on PgQueuer and Celery, tasks and reports by the ten million (an hour and a half)"
 	@echo "make model   setup, then train the bundled model again on synthetic reports (MODEL_DIR=)"
 	@echo "make policy  setup, then fit the default policy's pool again on a synthetic history"
 	@echo "make lock    setup, then requirements/*.txt from pyproject.toml (UPGRADE=1: newest versions)"

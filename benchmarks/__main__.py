@@ -3,21 +3,37 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from benchmarks import blind_slice, pooling, promotions, quality, review, serving, start, tasks, tasks_full
+from benchmarks import (
+    blind_slice,
+    console,
+    pooling,
+    promotions,
+    quality,
+    review,
+    review_queue,
+    serving,
+    start,
+    tasks,
+    tasks_full,
+)
 from benchmarks.tables import progress
 
-_RUNS = {
-    "serving": serving.main,
-    "promotions": promotions.main,
-    "tasks": tasks.main,
-    "quality": quality.main,
-    "review": review.main,
-    "pooling": pooling.main,
-    "slice": blind_slice.main,
-}
-PARTS = ("start", *_RUNS)
-# A thousand promotions, tasks beside task libraries and with ten million rows; run when it is named only.
+PARTS = (
+    "start",
+    "serving",
+    "promotions",
+    "tasks",
+    "quality",
+    "review",
+    "queue",
+    "pooling",
+    "slice",
+    "console",
+)
+# A thousand promotions, tasks beside task libraries, tasks and reports by the ten million; when named only.
 FULL = "full"
 
 
@@ -37,15 +53,29 @@ def main() -> None:
             f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}, {FULL}"
         )
     _warn_of_company()
-    if "start" in parts:
-        start.main(with_install=arguments.install)
-    for part, run in _RUNS.items():
-        if part in parts:
+    runs: dict[str, Callable[[], None]] = {
+        "start": partial(start.main, with_install=arguments.install),
+        "serving": serving.main,
+        "promotions": promotions.main,
+        "tasks": tasks.main,
+        "quality": quality.main,
+        "review": review.main,
+        "queue": partial(review_queue.main, *review_queue.SMALL),
+        "pooling": pooling.main,
+        "slice": blind_slice.main,
+        "console": console.main,
+        FULL: _run_full,
+    }
+    for name, run in runs.items():
+        if name in parts:
             run()
-    if FULL in parts:
-        promotions.main(promotions.FEW, processes=2)
-        promotions.main(promotions.MANY)
-        tasks_full.main()
+
+
+def _run_full() -> None:
+    promotions.main(promotions.FEW, processes=2)
+    promotions.main(promotions.MANY)
+    tasks_full.main()
+    review_queue.main()
 
 
 def _warn_of_company() -> None:

@@ -1,17 +1,21 @@
 """`/policy`: showing, activating, and that everything ranks by it soon after, with no restart."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flagrank.service.store import FILE
 from flagrank.settings import read_default_policy
 from flagrank.triage.policy_file import MAX_POLICY_BYTES, MAX_POLICY_CHARS
 from tests.api.problem_checks import check_problem
 from tests.api.running_server import REPORT, Answer, RunningServer, running_server
 from tests.api.test_keys import make_key
+from tests.cli.running import read_json, run
 
 DEFAULT = read_default_policy()
 NIGHT = DEFAULT.replace('"default"', '"night"').replace("spam = 1\n", "spam = 8\nrudeness = 3\n")
@@ -178,6 +182,27 @@ def test_it_takes_a_key_with_the_scope(package: Path, tmp_path: Path) -> None:
         assert own.get("/policy", allowed).document["activated_by"] == "key:policy"
         check_problem(put(own, DEFAULT), 401, "no_key")
         check_problem(put(own, DEFAULT, **other), 403, "scope_missing")
+
+
+def test_a_stored_policy_that_cannot_be_read_leaves_the_one_before_at_work(
+    package: Path, tmp_path: Path
+) -> None:
+    with running_server("--model", str(package), "--no-worker", data_dir=tmp_path) as own:
+        activate(own, NIGHT)
+        wait_until(lambda: predict(own)["policy"] == "night@2")
+        with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+            row = "3, 'newer', 'of_a_newer_flagrank = 1', 'x', 9, NULL, NULL"
+            database.execute(f"INSERT INTO policy VALUES ({row})")  # noqa: S608 - a constant
+        wait_until(lambda: b"can't be read here: Policy 3 in the database" in own.get("/readyz").body)
+        assert own.get("/readyz").status == 200
+        assert predict(own)["policy"] == "night@2"
+    done = run("serve", "--port", "0", data_dir=tmp_path)
+    assert (done.returncode, "of_a_newer_flagrank is no key of a policy" in done.stderr) == (1, True)
+    file = tmp_path / "day.toml"
+    file.write_text(DEFAULT)
+    assert read_json(run("policy", "activate", file, "--json", data_dir=tmp_path)) == {"policy": "default@1"}
+    with running_server("--no-worker", data_dir=tmp_path) as own:
+        assert predict(own)["policy"] == "default@1"
 
 
 def test_every_process_follows_it(package: Path) -> None:

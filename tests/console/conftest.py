@@ -18,10 +18,11 @@ from flagrank.console import ModelParts, ReviewParts, create_console
 from flagrank.scoring.inspection import inspect_curves
 from flagrank.service.checked_packages import no_packages_checked
 from flagrank.service.promotion import CheckedRegistry
-from flagrank.settings import load_default_policy
+from flagrank.settings import load_default_policy, read_default_policy
 from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database, embedded_url, open_database
 from flagrank.storage.model_registry import StoredModelRegistry
+from flagrank.storage.policies import StoredPolicies
 from flagrank.storage.review_statistics import StoredReviewStatistics
 from flagrank.storage.schema import upgrade_schema
 from flagrank.storage.shadow_log import StoredShadowLog
@@ -111,6 +112,7 @@ class Console:
     schema: FeatureSchema | None
     models: Models
     cases: CaseStore
+    policies: StoredPolicies
 
     async def submit(self, submission: Submission) -> Receipt:
         """What the service gives the console for it."""
@@ -156,6 +158,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
             read_default_schema(),
             models,
             CaseStore(database),
+            StoredPolicies(database, read_default_policy()),
         )
         cases = made.cases
         application = create_console(
@@ -173,6 +176,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
                 StoredReviewStatistics(database),
                 statistics_seconds=0.5,
             ),
+            policies=made.policies,
             keys=made.keys,
             find_schema=lambda: made.schema,
             find_policy=lambda: DEFAULT_POLICY,

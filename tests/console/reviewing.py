@@ -1,15 +1,18 @@
 """Short words for what tests do as moderators in a browser."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from flagrank.triage.review import CaseStatus
 from tests.case_store import CaseStore, arrival
-from tests.console.conftest import Visitor
+from tests.console.conftest import Console, Visitor
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 SHOWN = ".case:not([hidden])"
+SAVED = re.compile("all saved")
 
 
 def start(visitor: Visitor, name: str = "ann") -> Page:
@@ -39,6 +42,11 @@ def wait_until_painted(page: Page) -> None:
     """As long as a moderator needs, too, to see what they decide."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
+
+def status_of(console: Console, case_id: str) -> CaseStatus:
+    """Where a case stands in the store."""
+    return console.cases.read(case_id).case.status
 
 
 def find_notice(page: Page, text: str) -> Locator:

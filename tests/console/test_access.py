@@ -62,7 +62,9 @@ def test_a_key_that_is_none_and_one_of_another_scope_are_told(visitor: Visitor, 
         sign_in(page, wrong)
         expect(page.get_by_role("alert").filter(has_text="No key in force is this one.")).to_be_visible()
     sign_in(page, other)
-    expect(page.get_by_role("alert").filter(has_text="lacks the scope tasks")).to_be_visible()
+    expect(
+        page.get_by_role("alert").filter(has_text="none of the scopes review, tasks, models")
+    ).to_be_visible()
     assert page.context.cookies() == []
     assert other not in page.content()
 
@@ -77,7 +79,7 @@ def test_a_revoked_key_ends_the_visit_also_of_a_page_that_moves(visitor: Visitor
 
 
 def test_without_keys_there_is_nothing_to_sign_in_to(visitor: Visitor) -> None:
-    assert visitor.open("/sign-in").url.endswith("/console/tasks")
+    assert visitor.open("/sign-in").url.endswith("/console/queue")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

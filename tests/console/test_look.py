@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from flagrank.settings import read_default_policy
 from flagrank.triage.audit import Change
 from flagrank.triage.model_registry import ModelRole, make_assignment
 from flagrank.triage.shadow import ShadowScore
@@ -72,6 +73,7 @@ def fill(console: Console) -> dict[str, str]:
         "submit": "/submit",
         "refusal": "/tasks/nonsense",
         **fill_models(console),
+        **fill_policies(console),
     }
 
 
@@ -97,6 +99,14 @@ def fill_models(console: Console) -> dict[str, str]:
         "roll back": "/models/rollback",
         "no model": "/models/99",
     }
+
+
+def fill_policies(console: Console) -> dict[str, str]:
+    """A policy with the longest reason there can be, of the longest name; the paths of its pages."""
+    toml = read_default_policy().replace("spam = 1\n", f"spam = 1\n{'r' * 256} = 3\n")
+    toml = toml.replace('"default"', f'"{"n" * 64}"')
+    console.policies.activate(toml, "x", Change("key:" + "z" * 64, "w" * 500))
+    return {"policy": "/policy", "policy change": "/policy/1", "no policy": "/policy/99"}
 
 
 @pytest.fixture(params=["light", "dark"])

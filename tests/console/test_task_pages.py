@@ -21,9 +21,8 @@ def facts(page: Page) -> dict[str, str]:
     return {pair.locator("dt").inner_text(): pair.locator("dd").inner_text() for pair in pairs}
 
 
-def test_the_console_leads_to_the_tasks(visitor: Visitor) -> None:
-    page = visitor.open("")
-    assert page.url.endswith("/console/tasks")
+def test_a_list_without_tasks_says_where_they_come_from(visitor: Visitor) -> None:
+    page = visitor.open("/tasks")
     expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
     expect(page.get_by_text("No task yet.")).to_be_visible()
 

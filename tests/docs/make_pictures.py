@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: the console's list of tasks, and the bundled model's training report.
+"""Takes the pictures of the pages: what a moderator sees, the list of tasks, a training report.
 
 Run it from the checkout when a test says so: python -m tests.docs.make_pictures
 """
@@ -69,7 +69,20 @@ CONSOLE = Picture(
     1_400,
     650,
 )
-PICTURES = (CONSOLE, TRAINING_REPORT)
+REVIEW = Picture(
+    IMAGES / "review.png",
+    [
+        SOURCES / "console" / "assets" / "console.css",
+        SOURCES / "console" / "assets" / "review" / "review.css",
+        *(
+            SOURCES / "console" / "templates" / f"{name}.html.jinja"
+            for name in ("case", "frame", "review", "words")
+        ),
+    ],
+    1_280,
+    860,
+)
+PICTURES = (REVIEW, CONSOLE, TRAINING_REPORT)
 
 
 @contextmanager
@@ -102,6 +115,16 @@ def submit_tasks(url: str) -> None:
                 client.get(task, params={"wait": 30}).raise_for_status()
 
 
+def take_review(page: Page) -> None:
+    """The most urgent case, as whoever works on it sees it."""
+    page.get_by_label("Your name").fill("ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".case:not([hidden])")
+    page.wait_for_selector(".case[hidden]", state="attached")  # the next ones
+    page.keyboard.press("b")
+    REVIEW.take(page)
+
+
 def take_pictures() -> None:
     """Take all of them."""
     with sync_playwright() as playwright, running_server("--model", "demo") as server:
@@ -111,6 +134,11 @@ def take_pictures() -> None:
         submit_tasks(server.url)
         with opened_page(browser, CONSOLE, f"{server.url}/console/tasks") as page:
             CONSOLE.take(page)
+        with (
+            running_server("--demo") as demo,
+            opened_page(browser, REVIEW, f"{demo.url}/console/review") as page,
+        ):
+            take_review(page)
         browser.close()
 
 

@@ -21,13 +21,15 @@ NOT_RUN = {
     "make test\n",  # it would run this test
     ".venv/bin/python examples/kill_the_worker.py\n",  # tests/durability runs it, on both databases
 }
-ANSWERS = {"scores", "errors", "task_id", "tasks"}  # one of these is in what a curl shows
+ANSWERS = {"scores", "errors", "task_id", "tasks", "cases"}  # one of these is in what a curl shows
 CLOSE = {"scores", "priorities"}  # processors differ in the last bits
 
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/tutorial-bring-your-own.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorial.md", "docs/tutorial-bring-your-own.md", "docs/reference/policy.md"]
+)
 def test_the_commands_of_a_page_run_and_print_what_it_says(page: str, tmp_path: Path) -> None:
     with Terminal(tmp_path) as terminal:
         run_page(page, terminal)

@@ -22,6 +22,15 @@ from flagrank.settings import DEMO_MODEL, Settings, load_default_policy, load_sc
 from flagrank.training.metrics import Metrics
 from flagrank.triage.errors import StoreRefused
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS, MAX_FEATURES, MAX_NAME_CHARS, Feature
+from flagrank.triage.policy import Policy
+from flagrank.triage.policy_file import (
+    MAX_ENTRIES,
+    MAX_LINE_CHARS,
+    MAX_POLICY_BYTES,
+    MAX_POLICY_CHARS,
+    MAX_POLICY_NAME_CHARS,
+)
+from flagrank.triage.policy_ports import ShownPolicy
 from flagrank.triage.report import CONTEXT_FIELDS
 from tests.docs.documents import REFERENCE, ROOT, find_pages, read_codes, read_rows, read_section
 
@@ -194,6 +203,48 @@ def test_severities_and_reasons_are_documented() -> None:
     assert f"Severities in `{DEFAULT_POLICY.label}`: {told}." in words
     reasons = next(row for row in read_rows(section) if row[0] == "`reason`")[2]
     assert set(re.findall(r"\w+", reasons)) - {"or"} == set(DEFAULT_POLICY.severities)
+
+
+def test_every_key_of_a_policy_is_documented_with_its_range_and_no_other() -> None:
+    page = REFERENCE / "policy.md"
+    tables = {field.name: find_struct(field.type) for field in find_fields(Policy)}
+    documented = [
+        key for row in read_rows(read_section(page, "## Keys of a policy")) for key in read_codes(row[0])
+    ]
+    top = documented[: len(tables) - 1]  # the version is no key
+    assert set(top) == set(tables) - {"version"}
+    for name, table in tables.items():
+        if table is None:
+            continue
+        rows = {row[0].strip("`"): row[1] for row in read_rows(read_section(page, f"### {name}"))}
+        fields = {field.name: field.type for field in find_fields(table)}
+        assert set(rows) == set(fields), name
+        for key, kind in fields.items():
+            for bound in find_bounds(kind):
+                assert f"{bound:,.9g}" in re.findall(r"-?[\d,.]*\d", rows[key]), (name, key, bound)
+
+
+def find_fields(kind: Any) -> Any:  # noqa: ANN401 - msgspec's
+    """The fields of a struct."""
+    return msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined]
+
+
+def find_struct(kind: Any) -> Any:  # noqa: ANN401 - one of msgspec's many type classes
+    """The struct that a table of a policy is, or each of an array of tables; None of what is neither."""
+    return getattr(getattr(kind, "item_type", kind), "cls", None)
+
+
+def test_the_limits_of_a_policy_are_documented() -> None:
+    page = (REFERENCE / "policy.md").read_text()
+    for limit in (MAX_POLICY_NAME_CHARS, MAX_ENTRIES, MAX_LINE_CHARS, MAX_POLICY_CHARS):
+        assert f"{limit:,}" in page
+    assert f"{MAX_POLICY_BYTES:,}" in HTTP.read_text()
+
+
+def test_every_field_of_the_policy_s_answer_is_documented_and_no_other() -> None:
+    rows = read_rows(read_section(HTTP, "## GET /policy"))
+    documented = [name for row in rows for name in read_codes(row[0])]
+    assert documented == list(ShownPolicy.__struct_fields__)
 
 
 def test_every_key_of_a_feature_is_documented_and_no_other() -> None:

@@ -1,10 +1,16 @@
 """What the database itself notes of tasks, by triggers: each completion, each claim of what another held."""
 
-from sqlalchemy import create_engine, text
+from collections import defaultdict
+
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import Engine, make_url
 
+from flagrank.storage.case_rows import decode_evidence
+from flagrank.storage.case_tables import IS_UNDECIDED, report, review_case
 from flagrank.storage.engine import open_database
+from flagrank.storage.tables import task
 from flagrank.storage.task_reading import StoredTaskReading
+from flagrank.triage.case import CaseReport, Voice, gather_evidence
 from flagrank.triage.task import TaskStatus
 
 _TABLES = (
@@ -71,3 +77,34 @@ def _open(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(parsed)
+
+
+def check_cases(url: str) -> int:
+    """Every report of every task is in a case, once, and counted there, once; how many there are."""
+    database = open_database(url)
+    with database.read() as connection:
+        sent = list(connection.scalars(select(task.c.task_id)))  # of which each has one report, of its name
+        filed = connection.execute(select(report)).all()
+        evidence = {
+            row.case_id: decode_evidence(row.evidence)
+            for row in connection.execute(select(review_case.c.case_id, review_case.c.evidence))
+        }
+        undecided = list(connection.scalars(select(review_case.c.join_key).where(IS_UNDECIDED)))
+    database.close()
+    assert sorted(row.report_id for row in filed) == sorted(sent)
+    targets = [target for target in undecided if target is not None]
+    assert len(targets) == len(set(targets))
+    reports: dict[str, list[CaseReport]] = defaultdict(list)
+    for row in filed:
+        counted = CaseReport(
+            voice=Voice(row.log_odds, row.weight, row.record),
+            received_at=row.received_at,
+            made_at=row.made_at,
+            reporter=row.reporter_id,
+            reason=row.reason,
+            abuse_type=row.abuse_type,
+            exposure=row.exposure,
+        )
+        reports[row.case_id].append(counted)
+    assert {case_id: gather_evidence(counted) for case_id, counted in reports.items()} == evidence
+    return len(filed)

@@ -54,6 +54,7 @@ _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
 
 POISON = "poison"
+TARGETS = ("first", "second", None)  # few, so that workers meet on one case
 Process = multiprocessing.process.BaseProcess
 
 
@@ -251,13 +252,15 @@ def make_submissions(n_tasks: int, *, poison: bool = False) -> list[Submission]:
     """Tasks of one report, the first of them poison where asked."""
     made = []
     for number, task_id in enumerate(_identifiers.make(n_tasks)):
+        target = TARGETS[number % len(TARGETS)]
         report = {
             "report_id": POISON if poison and number == 0 else task_id,
             "abuse_type": "MSG",
             "report_text_len": number,
             "profile_rating": None,
             "popularity": 1.5,
-        }
+            "reporter_id": f"u{number % 2}",
+        } | ({} if target is None else {"reported_id": target})
         made.append(Submission(task_id=task_id, reports=msgspec.json.encode([report]), n_reports=1))
     return made
 

@@ -15,7 +15,7 @@ import pytest
 
 from flagrank.storage.engine import embedded_url
 from tests.databases import migrate
-from tests.durability.audit import check_audit, install_audit
+from tests.durability.audit import check_audit, check_cases, install_audit
 from tests.durability.patience import count_open, end, finish_all, kill, opened_store, wait_until
 from tests.durability.roles import Process, Work, read_acknowledged, start, start_submitting, work
 from tests.postgres_server import WHEEL_18, PostgresServer, run_server
@@ -74,6 +74,7 @@ def crowd(url: str) -> Iterator[Crowd]:
 
 def check(url: str, acknowledged: list[str]) -> None:
     n_tasks = check_audit(url)
+    assert check_cases(url) == n_tasks
     assert len(acknowledged) == len(set(acknowledged)) > 0
     assert n_tasks >= len(acknowledged)
     with opened_store(url) as store:

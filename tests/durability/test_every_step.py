@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import count
 
-from tests.durability.audit import check_audit
+from tests.durability.audit import check_audit, check_cases
 from tests.durability.patience import finish_all, opened_store, wait_for_end
 from tests.durability.roles import (
     Death,
@@ -28,7 +28,7 @@ def test_a_submission_killed_at_any_step_loses_nothing_acknowledged(url: str, de
     assert step > 8
     assert len(acknowledged) == 6  # the last group, and the one whose sender died after its answer
     finish_all(url)
-    assert check_audit(url) >= len(acknowledged)
+    assert check_audit(url) == check_cases(url) >= len(acknowledged)
     with opened_store(url) as store:
         assert {str(store.status(task_id)) for task_id in acknowledged} == {"succeeded"}
     deaths["submissions"] += step - 1
@@ -50,5 +50,5 @@ def test_a_worker_killed_at_any_step_of_its_turn_harms_no_task(url: str, deaths:
         assert process.exitcode == -9
     assert step > 16
     finish_all(url)
-    assert check_audit(url) == n_tasks
+    assert check_audit(url) == check_cases(url) == n_tasks
     deaths["workers"] += step - 1

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flagrank.cli.simulate import TYPES
 from flagrank.files import read_table
 from flagrank.simulation.reports import simulate
 from tests.packages import read_default_schema
@@ -49,14 +50,16 @@ def test_every_kind_of_file_holds_what_was_simulated(tmp_path: Path, expected: d
     assert table.to_pydict() == expected
     assert table.schema.field("report_text_len").type == pa.int64()
     said = {None: "", True: "true", False: "false"}
+    numbers = {name for name, kind in TYPES.items() if kind in {"integer", "number"}}
     cells = {
-        name: [said.get(v, str(v)) for v in values] for name, values in expected.items() if name != "chance"
+        name: [said.get(v, str(v)) for v in values]
+        for name, values in expected.items()
+        if name not in numbers
     }
     with (tmp_path / "x.csv").open(newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
-    numbers = {"report_text_len", "profile_rating", "popularity", "lifetime_matches_created"}
     for name, values in expected.items():
-        if name == "chance" or name in numbers:
+        if name in numbers:
             assert [float(row[name]) if row[name] else None for row in rows] == values
         else:
             assert [row[name] for row in rows] == cells[name]

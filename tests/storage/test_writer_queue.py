@@ -57,6 +57,25 @@ def test_turns_come_in_the_order_of_asking(tmp_path: Path) -> None:
     assert served == sorted(served)
 
 
+def test_a_thread_that_asks_again_at_once_stands_behind_those_that_wait(tmp_path: Path) -> None:
+    queue = WriterQueue(tmp_path / "writers")
+    served: list[int] = []
+
+    def ask(number: int) -> None:
+        with queue.turn(30):
+            served.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    with queue.turn(1):
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)
+    ask(len(threads))
+    for thread in threads:
+        thread.join()
+    assert served == sorted(served)
+
+
 def test_a_turn_ends_with_an_error_in_it(tmp_path: Path) -> None:
     queue = WriterQueue(tmp_path / "writers")
     with pytest.raises(ZeroDivisionError), queue.turn(1):

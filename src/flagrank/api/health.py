@@ -58,7 +58,7 @@ def make_health_router(
     async def readyz(response: Response) -> Readiness:
         """Answers 200 while a model is loaded and the store answers; else, and in shutdown, 503 with why.
 
-        `notes` are there where a newer champion can't be loaded here, and the one before serves on.
+        `notes` are there where a newer champion or policy can't be used here, and the one before serves on.
         """
         reasons = find_reasons()
         if reasons:

@@ -1,9 +1,8 @@
 """`/policy`: the policy that ranks, and activating another."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
-from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ from flagrank.api.reply import Reply, encode_json
 from flagrank.api.request_body import BodyReader
 from flagrank.triage.audit import make_change, name_key
 from flagrank.triage.policy_file import MAX_POLICY_CHARS, decode_policy
-from flagrank.triage.policy_ports import PolicyStore, PolicyVersion, make_unknown_version
+from flagrank.triage.policy_ports import PolicyStore, show_policy
 
 TOML = b"application/toml"
 TOML_TYPES = (TOML, b"text/plain", b"application/octet-stream")
@@ -23,17 +22,6 @@ TOO_LONG = f"A policy has at most {MAX_POLICY_CHARS:,} characters."
 SOURCE = "The policy"  # what its faults are told of
 
 _Answer = TypeVar("_Answer")
-
-
-class ShownPolicy(msgspec.Struct, frozen=True):
-    """A policy, and those that there are: the active one first."""
-
-    policy: str
-    version: int
-    activated_at: datetime | None
-    activated_by: str | None
-    toml: str
-    versions: Sequence[PolicyVersion]
 
 
 class Activated(msgspec.Struct, frozen=True):
@@ -68,13 +56,3 @@ class PolicyRoutes:
 
     async def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
-
-
-def show_policy(store: PolicyStore, version: int | None) -> ShownPolicy:
-    """A version, else the active one, as it is answered. Blocks; raises `PolicyNotFound`."""
-    versions = store.list_versions()
-    shown = next((one for one in versions if version in {None, one.version}), None)
-    if shown is None:
-        raise make_unknown_version(version)
-    toml = store.read_toml(shown.version)
-    return ShownPolicy(**msgspec.structs.asdict(shown), toml=toml, versions=versions)

@@ -94,7 +94,7 @@ def describe_policy_paths(
     text = files("flagrank").joinpath("default_policy.toml").read_text(encoding="utf-8")
     text = text.replace('"default"', '"night"')
     shown = _ACTIVE | {"toml": text, "versions": [_ACTIVE, _BUILT_IN]}
-    toml = {"schema": {"type": "string"}, "example": text}
+    toml = {"schema": {"type": "string", "format": "policy"}, "example": text}
     return {
         "/policy": {
             "get": {

@@ -21,6 +21,7 @@ from flagrank.console.model_pages import ModelPages, ModelParts
 from flagrank.console.moderator import ModeratorPage
 from flagrank.console.navigation import CONSOLE, SECTIONS
 from flagrank.console.pages import FOLDER, SECURITY_HEADERS, Pages, find_status
+from flagrank.console.policy_pages import PolicyPages
 from flagrank.console.queue_news import watch_queue
 from flagrank.console.queue_pages import QueuePages
 from flagrank.console.review_desk import ReviewDesk
@@ -32,6 +33,7 @@ from flagrank.triage.api_key import ApiKey
 from flagrank.triage.errors import FlagrankError
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.policy import Policy
+from flagrank.triage.policy_ports import PolicyStore
 from flagrank.triage.task_ports import TaskChanges, TaskReading
 
 _SENTENCES = {
@@ -48,6 +50,7 @@ def create_console(
     models: ModelParts,
     review: ReviewParts,
     *,
+    policies: PolicyStore,
     keys: Keys,
     find_schema: Callable[[], FeatureSchema | None],
     find_policy: Callable[[], Policy],
@@ -72,6 +75,7 @@ def create_console(
         *CasePages(pages, review).make_routes(),
         *TaskPages(pages, reading, changes, executor).make_routes(),
         *SubmissionPage(pages, submit, find_schema, find_policy, limit_bytes=limit_bytes).make_routes(),
+        *PolicyPages(pages, policies, review.reading, executor).make_routes(),
         *ModelChanges(pages, models).make_routes(),
         *ModelPages(pages, models).make_routes(),
         Mount("/assets", StaticFiles(directory=FOLDER / "assets")),

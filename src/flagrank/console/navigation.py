@@ -14,6 +14,7 @@ LEAD = f"{CONSOLE}/lead"
 TASKS = f"{CONSOLE}/tasks"
 SUBMIT = f"{CONSOLE}/submit"
 MODELS = f"{CONSOLE}/models"
+POLICY = f"{CONSOLE}/policy"
 SIGN_IN = f"{CONSOLE}/sign-in"
 
 
@@ -45,6 +46,7 @@ SECTIONS = (
     Section("Tasks", TASKS, Scope.TASKS),
     Section("Submit a file", SUBMIT, Scope.TASKS),
     Section("Models", MODELS, Scope.MODELS),
+    Section("Policy", POLICY, Scope.POLICY),
 )
 # A key without any opens nothing here.
 SCOPES = tuple(dict.fromkeys(scope for section in SECTIONS for scope in (section.scope, *section.also)))

@@ -23,12 +23,16 @@ from flagrank.triage.errors import (
     ModelConflict,
     ModelNotFound,
     OwnCause,
+    PolicyConflict,
+    PolicyNotFound,
     SchemaRefused,
     StoreUnavailable,
     TaskConflict,
     TaskNotFound,
     TooManyLeases,
 )
+from flagrank.triage.policy import show_value
+from flagrank.triage.why import tell_why
 
 FOLDER = Path(__file__).parent
 # Where a form leads is judged by the browser against the page's own origin, so that it must be told.
@@ -51,6 +55,8 @@ _STATUS_OF: dict[type[FlagrankError], int] = {
     CaseConflict: 409,
     OwnCause: 403,
     TooManyLeases: 429,
+    PolicyNotFound: 404,
+    PolicyConflict: 409,
     StoreUnavailable: 503,
 }
 UNCHANGED = 204  # htmx leaves the page as it is
@@ -77,6 +83,8 @@ class Pages:
             percent=tell_share,
             interval=tell_interval,
             log_odds=to_log_odds,
+            policy_value=show_value,
+            why=tell_why,
         )
 
     def show(self, scope: Scope, template: str, status: int = 200, **values: object) -> Response:

@@ -67,7 +67,7 @@ class QueuePages:
             filters=filters,
             following=follow(filters, page.next) if page.next else None,
             news=news,
-            is_done=not page.cases and not filters.write_query() and news.open == 0,
+            is_done=not page.cases and not filters.write_query(),
             statuses=STATUSES,
             reasons=_include(list(self._parts.find_policy().severities), filters.reason),
             abuse_types=_include(self._list_abuse_types(), filters.abuse_type),

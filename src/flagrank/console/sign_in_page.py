@@ -40,10 +40,7 @@ class SignInPage:
         if key is None:
             detail = "No key in force is this one. Copy it again, or have one made by: flagrank keys create."
         elif key.scopes.isdisjoint(SCOPES):
-            detail = (
-                f"This key lacks the scope {' and the scope '.join(SCOPES)}; the console needs one of them. "
-                "Have one made with it."
-            )
+            detail = f"This key has none of the scopes {', '.join(SCOPES)}. Have one made with what you need."
         else:
             response = RedirectResponse(CONSOLE, 303)
             keep_key(request, response, secret)

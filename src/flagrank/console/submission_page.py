@@ -9,15 +9,14 @@ from typing import BinaryIO
 
 import msgspec
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive
 
 from flagrank.console.navigation import TASKS
 from flagrank.console.pages import Pages
 from flagrank.console.task_filters import describe_form_time, read_form_time
+from flagrank.console.uploads import limit_body
 from flagrank.files.reports import read_reports
 from flagrank.triage.errors import FieldProblem, FileRefused, FlagrankError, NoModel
 from flagrank.triage.feature_schema import FeatureSchema
@@ -61,7 +60,7 @@ class SubmissionPage:
 
     async def submit(self, request: Request) -> Response:
         """Make the task and show it, or the form again with what is wrong."""
-        limited = Request(request.scope, _limit(request, self._limit_bytes + FORM_BYTES))
+        limited = limit_body(request, self._limit_bytes + FORM_BYTES, "Split it.")
         async with limited.form(max_files=1, max_fields=2, max_part_size=FORM_BYTES) as form:
             try:
                 submission = await self._read(form)
@@ -104,21 +103,6 @@ class SubmissionPage:
             suffixes=SUFFIXES,
             priorities=list(TaskPriority),
         )
-
-
-def _limit(request: Request, most: int) -> Receive:
-    """The request's body, but an error once it is larger."""
-    left = most
-
-    async def receive() -> Message:
-        nonlocal left
-        message: Message = await request.receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise HTTPException(413, f"The file is larger than {most:,} bytes. Split it.")
-        return message
-
-    return receive
 
 
 def _read_upload(

@@ -276,6 +276,7 @@ class ApiProcess:
             submission.commit,
             parts,
             review,
+            policies=StoredPolicies(self._database, read_default_policy()),
             keys=keys,
             find_schema=find_schema,
             find_policy=self._models.find_policy,

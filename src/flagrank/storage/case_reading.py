@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, literal
 from flagrank.storage.case_rows import CASE_COLUMNS, STATES, decode_evidence, read_case_row
 from flagrank.storage.case_tables import (
     IS_OPEN,
-    NOT_ENDED,
     decision,
     has_state,
     lease_log,
@@ -106,7 +105,9 @@ def select_cases(query: QueueQuery, now: datetime) -> Select[*tuple[Any, ...]]:
     if query.reason is not None:
         conditions.append(review_case.c.reason == query.reason)
     if query.leased_by is not None:
-        held = select(lease_log.c.case_id).where(lease_log.c.moderator == query.leased_by, NOT_ENDED)
+        held = select(lease_log.c.case_id).where(
+            lease_log.c.moderator == query.leased_by, lease_log.c.until > now
+        )
         conditions += [
             review_case.c.case_id.in_(held),
             review_case.c.leased_by == query.leased_by,

@@ -179,7 +179,7 @@ _LEASE_INDEXES = (
         sqlite_where=IS_BY_PRIORITY,
     ),
     Index("lease_log_standing", lease_log.c.until, postgresql_where=NOT_ENDED, sqlite_where=NOT_ENDED),
-    Index("lease_log_moderator", lease_log.c.moderator, lease_log.c.ended_at),
+    Index("lease_log_moderator", lease_log.c.moderator, lease_log.c.until),
 )
 
 

@@ -16,14 +16,12 @@ from flagrank.storage.case_rows import (
 )
 from flagrank.storage.case_tables import (
     IS_UNDECIDED,
-    NOT_ENDED,
     CaseState,
     decision,
     lease_log,
     report,
     review_case,
 )
-from flagrank.storage.dialect import Among
 from flagrank.storage.engine import Database, Transaction
 from flagrank.triage.audit import AuditAction, Change
 from flagrank.triage.errors import CaseConflict, CaseNotFound, OwnCause, StoreRefused
@@ -167,9 +165,8 @@ def _end_lease(connection: Connection, row: Row[*tuple[Any, ...]], now: datetime
     if row.lease_until is not None:
         connection.execute(
             update(lease_log)
-            .where(Among(lease_log.c.case_id, "cases"), NOT_ENDED)
-            .values(ended_at=min(now, row.lease_until)),
-            {"cases": [row.case_id]},
+            .where(lease_log.c.case_id == row.case_id, lease_log.c.lease_no == row.lease_no)
+            .values(ended_at=min(now, row.lease_until))
         )
 
 

@@ -289,12 +289,12 @@ def insert_new_rows(connection: Connection, table: Table, rows: Rows, unique: In
 
 def update_rows(connection: Connection, table: Table, rows: Rows, same: Mapping[str, Any]) -> None:
     """Give rows new values: each of `rows` has its own and its primary key, `same` has those of all."""
-    (key,) = table.primary_key
-    names = tuple(name for name in rows[0] if name != key.name)
+    keys = tuple(table.primary_key)
+    names = tuple(name for name in rows[0] if name not in table.primary_key.columns)
     if connection.dialect.name == "sqlite":
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         renamed = [{f"new_{name}": value for name, value in row.items()} for row in rows]
-        one = update(table).where(key == bindparam(f"new_{key.name}"))
+        one = update(table).where(*(key == bindparam(f"new_{key.name}") for key in keys))
         connection.execute(one.values({**values, **same}), renamed)
     else:
         connection.execute(_update_from_given(table, names).values(dict(same)), _columns_of(rows))
@@ -328,9 +328,10 @@ def _insert_given(table: Table, names: tuple[str, ...]) -> postgresql.Insert:
 
 @cache
 def _update_from_given(table: Table, names: tuple[str, ...]) -> Update:
-    (key,) = table.primary_key
-    given = _select_given(table, (key.name, *names)).subquery()
-    return update(table).where(key == given.c[key.name]).values({name: given.c[name] for name in names})
+    keys = tuple(table.primary_key)
+    given = _select_given(table, (*(key.name for key in keys), *names)).subquery()
+    found = (key == given.c[key.name] for key in keys)
+    return update(table).where(*found).values({name: given.c[name] for name in names})
 
 
 def lock_until_commit(connection: Connection, number: int) -> None:

@@ -1,7 +1,7 @@
 """Gives cases to moderators, each to one, by priority, by deadline and from the blind slice."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from flagrank.storage.case_rows import CASE_COLUMNS, read_case_row
 from flagrank.storage.case_tables import IS_OPEN, NOT_ENDED, lease_log, report, review_case
-from flagrank.storage.dialect import Among, insert_rows
+from flagrank.storage.dialect import Among, insert_rows, update_rows
 from flagrank.storage.engine import Database, Transaction
 from flagrank.triage.draws import plan_draws
 from flagrank.triage.errors import TooManyLeases
@@ -30,7 +30,7 @@ _ORDERS: dict[LeaseDraw, tuple[ColumnElement[Any], ...]] = {
     LeaseDraw.BLIND: (review_case.c.case_id,),
 }
 _LOCK_HELD = (
-    select(review_case.c.case_id)
+    select(review_case.c.case_id, review_case.c.lease_no)
     .where(Among(review_case.c.case_id, "cases"), IS_OPEN, _IS_HELD)
     # In the order of intake, so that no two transactions wait for each other.
     .order_by(review_case.c.join_key, review_case.c.case_id)
@@ -43,9 +43,6 @@ _TAKE = (
         lease_no=review_case.c.lease_no + 1, leased_by=bindparam("holder"), lease_until=bindparam("until")
     )
     .returning(*CASE_COLUMNS, review_case.c.lease_no, review_case.c.blind_q)
-)
-_NOTE_EXPIRED = (
-    update(lease_log).where(Among(lease_log.c.case_id, "cases"), NOT_ENDED).values(ended_at=lease_log.c.until)
 )
 
 
@@ -63,8 +60,8 @@ class StoredLeasing:
         """See the port."""
         with self._database.write() as transaction:
             most = self._count_room(transaction, request)
-            drawn = self._draw(transaction, request.moderator, most, policy)
-            cases = _take(transaction, request, drawn) if drawn else []
+            candidates = self._draw(transaction, request.moderator, most, policy)
+            cases = _take(transaction, request, candidates) if candidates.drawn else []
         return sorted(cases, key=lambda case: (case.priority, case.case_id), reverse=True)
 
     def extend(self, moderator: str, case_ids: Collection[str], lease_seconds: int) -> list[str]:
@@ -74,7 +71,7 @@ class StoredLeasing:
             held = _lock_held(transaction, moderator, case_ids)
             if held:
                 _change(transaction.connection, held, {"lease_until": until}, {"until": until})
-        return held
+        return list(held)
 
     def release(self, moderator: str, case_ids: Collection[str]) -> list[str]:
         """See the port."""
@@ -84,7 +81,7 @@ class StoredLeasing:
                 given_back = {"lease_until": None, "leased_by": None}
                 ended = {"ended_at": transaction.now, "was_released": True}
                 _change(transaction.connection, held, given_back, ended)
-        return held
+        return list(held)
 
     def _count_room(self, transaction: Transaction, request: LeaseRequest) -> int:
         """How many of the cases asked for may be leased. Raises `TooManyLeases` where none may."""
@@ -106,24 +103,23 @@ class StoredLeasing:
             )
         return min(room, request.limit)
 
-    def _draw(
-        self, transaction: Transaction, moderator: str, n_cases: int, policy: Policy
-    ) -> dict[str, LeaseDraw]:
-        """Lock free cases; how each was drawn."""
+    def _draw(self, transaction: Transaction, moderator: str, n_cases: int, policy: Policy) -> "_Candidates":
+        """Lock free cases."""
         plan = plan_draws(n_cases, policy.draws, self._chance)
         candidates = _Candidates(transaction, moderator, policy)
         candidates.take(LeaseDraw.DEADLINE, plan.by_deadline)
         candidates.take(LeaseDraw.BLIND, plan.blind)
         candidates.take(LeaseDraw.PRIORITY, n_cases - len(candidates.drawn))
         candidates.take_back_released(n_cases - len(candidates.drawn))
-        return candidates.drawn
+        return candidates
 
 
 class _Candidates:
-    """What one transaction draws for one moderator."""
+    """What one transaction draws for one moderator: how each case was drawn, and whose lease ran out."""
 
     def __init__(self, transaction: Transaction, moderator: str, policy: Policy) -> None:
         self.drawn: dict[str, LeaseDraw] = {}
+        self.lapsed: list[Row[*tuple[Any, ...]]] = []
         self._connection, self._now = transaction
         self._persons = list(policy.persons_of(moderator))
         self._rules = policy.leases
@@ -142,7 +138,10 @@ class _Candidates:
     def _find_put_aside(self, moderator: str) -> list[str]:
         since = self._now - timedelta(minutes=self._rules.minutes_after_release)
         released = select(lease_log.c.case_id).where(
-            lease_log.c.moderator == moderator, lease_log.c.ended_at > since, lease_log.c.was_released
+            lease_log.c.moderator == moderator,
+            lease_log.c.until > since,  # who gives back does so before: the index bounds what is read
+            lease_log.c.ended_at > since,
+            lease_log.c.was_released,
         )
         return list(self._connection.scalars(released))
 
@@ -156,6 +155,7 @@ class _Candidates:
             select(lease_log.c.severity)
             .where(
                 lease_log.c.moderator == moderator,
+                lease_log.c.until > rested,
                 or_(lease_log.c.ended_at.is_(None), lease_log.c.ended_at > rested),
             )
             .order_by(lease_log.c.leased_at.desc(), lease_log.c.lease_no)
@@ -187,7 +187,13 @@ class _Candidates:
             conditions.append(not_(Among(review_case.c.case_id, "without")))
             parameters["without"] = without
         found = self._connection.execute(
-            select(review_case.c.case_id, review_case.c.severity)
+            select(
+                review_case.c.case_id,
+                review_case.c.severity,
+                review_case.c.lease_no,
+                review_case.c.leased_by,
+                review_case.c.lease_until,
+            )
             .where(*conditions)
             .order_by(*_ORDERS[draw])
             .limit(most)
@@ -196,16 +202,22 @@ class _Candidates:
         ).all()
         if self._severe_left is not None:
             self._severe_left -= sum(row.severity >= self._rules.severe_from for row in found)
+        self.lapsed += [row for row in found if row.leased_by is not None]
         self.drawn.update(dict.fromkeys((row.case_id for row in found), draw))
 
 
-def _take(transaction: Transaction, request: LeaseRequest, drawn: dict[str, LeaseDraw]) -> list[QueueCase]:
+def _take(transaction: Transaction, request: LeaseRequest, candidates: _Candidates) -> list[QueueCase]:
     connection, now = transaction
-    cases = list(drawn)
+    cases = list(candidates.drawn)
     until = now + timedelta(seconds=request.lease_seconds)
-    connection.execute(_NOTE_EXPIRED, {"cases": cases})
+    if candidates.lapsed:
+        ended = [
+            {"case_id": row.case_id, "lease_no": row.lease_no, "ended_at": row.lease_until}
+            for row in candidates.lapsed
+        ]
+        update_rows(connection, lease_log, ended, {})
     rows = connection.execute(_TAKE, {"cases": cases, "holder": request.moderator, "until": until}).all()
-    insert_rows(connection, lease_log, [_log_row(row, drawn[row.case_id], now) for row in rows])
+    insert_rows(connection, lease_log, [_log_row(row, candidates.drawn[row.case_id], now) for row in rows])
     return [read_case_row(row, now) for row in rows]
 
 
@@ -230,23 +242,23 @@ def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]], mo
     return connection.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _lock_held(transaction: Transaction, moderator: str, case_ids: Collection[str]) -> list[str]:
-    """Those of the cases that the moderator holds, in the order given; their rows are locked."""
+def _lock_held(transaction: Transaction, moderator: str, case_ids: Collection[str]) -> dict[str, int]:
+    """The lease numbers of those cases that the moderator holds, in the order given; the rows are locked."""
     known = {case_id: parsed for case_id in case_ids if (parsed := parse_identifier(case_id))}
     if not known:
-        return []
+        return {}
     parameters = {"cases": list(set(known.values())), "holder": moderator, "now": transaction.now}
-    held = set(transaction.connection.scalars(_LOCK_HELD, parameters))
-    return list(dict.fromkeys(parsed for parsed in known.values() if parsed in held))
+    rows = transaction.connection.execute(_LOCK_HELD, parameters)
+    held = {row.case_id: row.lease_no for row in rows}
+    return {parsed: held[parsed] for parsed in known.values() if parsed in held}
 
 
 def _change(
-    connection: Connection, cases: Sequence[str], of_case: dict[str, Any], of_log: dict[str, Any]
+    connection: Connection, held: Mapping[str, int], of_case: dict[str, Any], of_log: dict[str, Any]
 ) -> None:
     connection.execute(
-        update(review_case).where(Among(review_case.c.case_id, "cases")).values(of_case), {"cases": cases}
+        update(review_case).where(Among(review_case.c.case_id, "cases")).values(of_case),
+        {"cases": list(held)},
     )
-    connection.execute(
-        update(lease_log).where(Among(lease_log.c.case_id, "cases"), NOT_ENDED).values(of_log),
-        {"cases": cases},
-    )
+    leases = [{"case_id": case_id, "lease_no": lease_no} for case_id, lease_no in held.items()]
+    update_rows(connection, lease_log, leases, of_log)

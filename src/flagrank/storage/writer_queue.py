@@ -3,6 +3,7 @@
 import fcntl
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,20 +19,56 @@ class WriterQueue:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._in_process = threading.Lock()
+        self._in_process = _Line()
 
     @contextmanager
     def turn(self, wait_seconds: float) -> Iterator[None]:
         """Wait for one's turn and hold it; raises `TimeoutError` after so long."""
         give_up = time.monotonic() + wait_seconds
-        if not self._in_process.acquire(timeout=wait_seconds):
+        if not self._in_process.join(wait_seconds):
             raise TimeoutError
         try:
             # Closing it ends the turn. Each turn opens the file anew: one that was given up harms no other.
             with _lock(self._file, give_up - time.monotonic()):
                 yield
         finally:
-            self._in_process.release()
+            self._in_process.leave()
+
+
+class _Line:
+    """The threads of this process, one at a time in the order they came.
+
+    A lock goes to whoever asks just then: of six threads that wrote without a pause one waited for 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._is_taken = False
+
+    def join(self, wait_seconds: float) -> bool:
+        """Whether it is this thread's turn within the time; then it must leave."""
+        with self._changing:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(max(0.0, wait_seconds)):
+            return True
+        with self._changing:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def leave(self) -> None:
+        """Hand the turn to whoever waits longest."""
+        with self._changing:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._is_taken = False
 
 
 def _lock(path: Path, wait_seconds: float) -> BinaryIO:

@@ -32,6 +32,7 @@ FIELDS = frozenset(
             "mode",
             "role",
             "process",
+            "policy",
             "address",
         ),
         *("signal", "sentence"),  # one of our own, about the service and never about a request

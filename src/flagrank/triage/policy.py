@@ -136,6 +136,11 @@ class PolicyChange(msgspec.Struct, frozen=True):
     after: float | str | None
 
 
+def show_value(value: float | str | None) -> str:
+    """A value of a policy as people read it, every digit of it."""
+    return "nothing" if value is None else str(value).removesuffix(".0")
+
+
 def compare_policies(before: Policy, after: Policy) -> list[PolicyChange]:
     """What differs from one policy to another, in the order of the file; versions are not compared.
 

@@ -27,14 +27,17 @@ _Faults = Iterator[tuple[str, str]]  # where, and the rest of the sentence
 
 
 def decode_policy(content: bytes, source: str) -> str:
-    """The text of a file or body; raises `PolicyRefused` where it is no UTF-8, or far too long."""
+    """The text of a file or body, its lines ending in LF, so that it is the same by whatever way it came.
+
+    Raises `PolicyRefused` where it is no UTF-8, or far too long.
+    """
     if len(content) > MAX_POLICY_BYTES:
         raise PolicyRefused(
             f"{source} has {len(content):,} bytes; expected at most {MAX_POLICY_CHARS:,} characters. "
             "Send a policy."
         )
     try:
-        return content.decode("utf-8-sig")  # some editors begin a file with a mark
+        return content.decode("utf-8-sig").replace("\r\n", "\n")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         raise PolicyRefused(
             f"{source} is no TOML: byte {error.start} is not UTF-8. Save it in UTF-8."
@@ -73,8 +76,11 @@ def _refuse(source: str, faults: _Faults) -> None:
     problems = [
         FieldProblem(path, f"{source}: {path} {fault}") for path, fault in islice(faults, MAX_PROBLEMS)
     ]
-    if problems:
-        raise PolicyRefused(" ".join(problem.detail for problem in problems), problems)
+    if not problems:
+        return
+    count = len(problems)
+    more = f"{source} has {count}{' or more' if count == MAX_PROBLEMS else ''} faults. " if count > 1 else ""
+    raise PolicyRefused(more + problems[0].detail, problems)
 
 
 def _find_misfits(expected: inspect.Type, value: object, path: str) -> _Faults:

@@ -21,6 +21,13 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     activated_by: str | None
 
 
+class ShownPolicy(PolicyVersion, frozen=True):
+    """A policy with its TOML, and all that there are: the active one first."""
+
+    toml: str
+    versions: Sequence[PolicyVersion]
+
+
 def make_unknown_version(version: int | None) -> PolicyNotFound:
     """What someone is told who asks for a policy that never was."""
     return PolicyNotFound(f"No policy has version {version}. Look for it among those that were activated.")
@@ -60,3 +67,13 @@ class PolicyStore(Protocol):
     def read_history(self, most: int) -> Sequence[AuditEntry]:
         """The last activations, newest first."""
         ...
+
+
+def show_policy(store: PolicyStore, version: int | None) -> ShownPolicy:
+    """A version, else the active one, as people and programs see it. Blocks; raises `PolicyNotFound`."""
+    versions = store.list_versions()
+    shown = next((one for one in versions if version in {None, one.version}), None)
+    if shown is None:
+        raise make_unknown_version(version)
+    toml = store.read_toml(shown.version)
+    return ShownPolicy(**msgspec.structs.asdict(shown), toml=toml, versions=versions)

@@ -11,7 +11,7 @@ from flagrank.triage.policy import (
     PoolCoefficients,
     ReporterRules,
 )
-from flagrank.triage.policy_file import MAX_ENTRIES, MAX_POLICY_CHARS, parse_policy
+from flagrank.triage.policy_file import MAX_ENTRIES, MAX_POLICY_CHARS, decode_policy, parse_policy
 
 TEXT = (files("flagrank") / "default_policy.toml").read_text(encoding="utf-8")
 
@@ -56,7 +56,7 @@ def test_the_default_policy_has_the_numbers_of_the_design() -> None:
 
 def test_every_number_of_the_pool_is_read_by_its_name() -> None:
     assert load_default_policy().pool == PoolCoefficients(
-        intercept=-1.0, max_log_odds=0.8, sum_weight=0.2, ln_reporters=0.4, sum_record=0.4
+        intercept=-1.2948, max_log_odds=0.5968, sum_weight=0.2982, ln_reporters=1.0, sum_record=0.92
     )
 
 
@@ -127,12 +127,12 @@ def test_a_moderator_may_have_ids_in_the_application() -> None:
             'exposure.life_hours.PRF is "<date>"; expected a number over 0 and at most 8,760.',
         ),
         (
-            "sum_weight = 0.2",
+            "sum_weight = 0.2982",
             "sum_weight = -0.2",
             "pool.sum_weight is -0.2; expected a number from 0 to 100.",
         ),
         (
-            "intercept = -1.0",
+            "intercept = -1.2948",
             "interzept = -1.0",
             "pool.interzept is no key of a policy. Remove it or correct its",
         ),
@@ -188,7 +188,7 @@ def test_a_moderator_may_have_ids_in_the_application() -> None:
     ],
 )
 def test_a_fault_is_told_by_place_with_what_to_do(old: str, new: str, sentence: str) -> None:
-    assert f"night.toml: {sentence}" in refuse(change(old, new)).detail
+    assert f"night.toml: {sentence}" in " ".join(fault.detail for fault in refuse(change(old, new)).fields)
 
 
 def test_a_policy_without_deadlines_is_refused() -> None:
@@ -222,15 +222,19 @@ def test_every_fault_is_told_at_once() -> None:
     text = (
         change("spam = 1\n", "spam = 0\n").replace("hours = 72", "hours = 0").replace("MSG = 24", "MSG = 0")
     )
-    assert {problem.path for problem in refuse(text).fields} == {
+    error = refuse(text)
+    assert {problem.path for problem in error.fields} == {
         "severities.spam",
         "deadlines[0].hours",
         "exposure.life_hours.MSG",
     }
+    assert error.detail.startswith("night.toml has 3 faults. night.toml: severities.spam is 0; expected")
 
 
 def test_no_more_than_twenty_faults_are_told() -> None:
-    assert len(refuse("".join(f"a{n} = 1\n" for n in range(1_000)) + TEXT).fields) == 20
+    error = refuse("".join(f"a{n} = 1\n" for n in range(1_000)) + TEXT)
+    assert len(error.fields) == 20
+    assert error.detail.startswith("night.toml has 20 or more faults. night.toml: a0 is no key of a policy.")
 
 
 def test_reasons_without_end_are_refused() -> None:
@@ -252,6 +256,24 @@ def test_a_long_value_is_not_shown_whole() -> None:
 def test_a_key_of_parts_without_end_is_refused_unread() -> None:
     error = refuse(change("spam = 1\n", f"spam{'.a' * 40_000} = 1\n"))
     assert "has 80,008 characters; expected at most 400. Make it shorter." in error.detail
+
+
+def test_a_policy_is_the_same_text_by_whatever_way_it_came() -> None:
+    content = b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode()
+    assert decode_policy(content, "x.toml") == TEXT
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a\xff", "x.toml is no TOML: byte 1 is not UTF-8. Save it in UTF-8."),
+        (b"#" * 400_001, "x.toml has 400,001 bytes; expected at most 100,000 characters. Send a policy."),
+    ],
+)
+def test_what_is_no_text_of_a_policy_is_refused(content: bytes, sentence: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        decode_policy(content, "x.toml")
+    assert caught.value.detail == sentence
 
 
 def test_a_text_longer_than_any_policy_is_refused_unread() -> None:

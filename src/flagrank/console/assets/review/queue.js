@@ -10,7 +10,7 @@ follow((news) => {
   count.textContent = news.words;
   if (hint === null) { return; } // a page further down, or a filtered one
   const fresh = news.top.filter((id) => !shown.has(id)).length;
-  hint.querySelector("span").textContent = fresh ? `${fresh} not shown here ${fresh === 1 ? "is" : "are"} among the first ${hint.dataset.top}. ` : "";
+  hint.querySelector("span").textContent = fresh ? `${fresh} new among the first ${hint.dataset.top}. ` : "";
   hint.querySelector("a").hidden = !fresh;
 });
 

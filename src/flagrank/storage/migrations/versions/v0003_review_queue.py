@@ -114,7 +114,7 @@ def _create_lease_log() -> None:
     )
     _index("lease_log_standing", "lease_log", ["until"], "ended_at IS NULL")
     _index("lease_log_floor", "lease_log", ["leased_at", "priority"], "draw = 'priority'")
-    op.create_index("lease_log_moderator", "lease_log", ["moderator", "ended_at"])
+    op.create_index("lease_log_moderator", "lease_log", ["moderator", "until"])
 
 
 def _create_decision() -> None:
