@@ -13,7 +13,7 @@ from tests.console.lead_queue import HOSTILE, fill_queue
 from tests.console.reviewing import AXE
 from tests.console.test_access import sign_in
 from tests.console.test_look import find_faults
-from tests.console.test_review import find_shifts
+from tests.console.test_review_troubles import find_shifts
 
 PLOTS = ("Backlog by age and severity", "Deadlines ahead", "Arrivals against decisions")
 

@@ -102,8 +102,9 @@ _CASE_INDEXES = (
     ),
     Index(
         "review_case_deadline",
-        # The severity, so that statistics read nothing else.
-        *(review_case.c.deadline_at, review_case.c.case_id, review_case.c.severity),
+        *(review_case.c.deadline_at, review_case.c.case_id),
+        # So that statistics read nothing else; SQLite looks up the status, too, which is the same in all.
+        *(review_case.c.severity, review_case.c.status),
         postgresql_where=IS_OPEN,
         sqlite_where=IS_OPEN,
     ),
@@ -113,7 +114,12 @@ _CASE_INDEXES = (
         postgresql_where=IS_OPEN & IS_BLIND,
         sqlite_where=IS_OPEN & IS_BLIND,
     ),
-    Index("review_case_slice", review_case.c.case_id, postgresql_where=IS_BLIND, sqlite_where=IS_BLIND),
+    Index(
+        "review_case_slice",
+        review_case.c.case_id,
+        postgresql_where=IS_DECIDED & IS_BLIND,
+        sqlite_where=IS_DECIDED & IS_BLIND,
+    ),
 )
 
 

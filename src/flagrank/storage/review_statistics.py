@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, func, null, or_
 from flagrank.storage.case_tables import (
     IS_BLIND,
     IS_BY_PRIORITY,
+    IS_DECIDED,
     IS_OPEN,
     CaseState,
     decision,
@@ -92,10 +93,12 @@ _NEWEST = (
     .subquery()
 )
 _IS_FINAL = _NEWEST.c.verdict != Verdict.ESCALATED.value
+# Looked up one by one: joined, all cases that there are would be read.
+_REASON = select(review_case.c.reason).where(review_case.c.case_id == _NEWEST.c.case_id).scalar_subquery()
 _COUNT_RULINGS = (
     select(
         _NEWEST.c.moderator,
-        func.coalesce(review_case.c.reason, FALLBACK_REASON).label("named_reason"),
+        func.coalesce(_REASON, FALLBACK_REASON).label("named_reason"),
         func.count().filter(_IS_FINAL).label("n_final"),
         func.count().filter(_IS_FINAL, _NEWEST.c.reversed_by == _NEWEST.c.moderator).label("n_undone"),
         func.count().filter(_IS_FINAL, _NEWEST.c.reversed_by != _NEWEST.c.moderator).label("n_overruled"),
@@ -103,7 +106,6 @@ _COUNT_RULINGS = (
         func.count().label("n"),
         func.min(_NEWEST.c.decided_at).label("first"),
     )
-    .join(review_case, review_case.c.case_id == _NEWEST.c.case_id)
     .group_by(_NEWEST.c.moderator, "named_reason")
     .order_by(_NEWEST.c.moderator, "named_reason")
 )
@@ -115,6 +117,7 @@ _OLDEST_UNDECIDED = (
 _SELECT_SLICE = (
     select(review_case.c.case_id, review_case.c.blind_q, review_case.c.priority, review_case.c.status)
     .where(
+        IS_DECIDED,
         IS_BLIND,
         review_case.c.case_id >= _identifier("first"),
         review_case.c.case_id < _identifier("behind"),
@@ -129,7 +132,9 @@ def _select_floors() -> Select[*tuple[Any, ...]]:
     lowest_since = func.min(lease_log.c.priority).over(order_by=lease_log.c.leased_at.desc(), rows=(None, -1))
     leases = (
         select(lease_log.c.leased_at, lease_log.c.priority, lowest_since.label("lowest_since"))
-        .where(IS_BY_PRIORITY, lease_log.c.leased_at >= _moment("begin"))
+        .where(
+            IS_BY_PRIORITY, lease_log.c.leased_at >= _moment("begin"), lease_log.c.leased_at < _moment("end")
+        )
         .subquery()
     )
     return (
@@ -214,12 +219,12 @@ class StoredReviewStatistics:
             ).all()
             if len(rows) == MOST_SLICE_CASES:
                 begin = read_time(rows[-1].case_id)
-            floors = connection.execute(_SELECT_FLOORS, {"begin": begin}).all()
+            reached = {"begin": begin, "end": end + timedelta(days=SLICE_DAYS)}
+            floors = connection.execute(_SELECT_FLOORS, reached).all()
         return SliceReading(
             begin,
             end,
-            # One that was reopened since the oldest was looked for is left to the next look.
-            tuple(_read_slice_case(row) for row in reversed(rows) if row.status >= CaseState.ACTIONED),
+            tuple(_read_slice_case(row) for row in reversed(rows)),
             tuple(Floor(row.leased_at, row.priority) for row in floors),
         )
 

@@ -79,9 +79,10 @@ class Rulings(msgspec.Struct, frozen=True):
 
 
 class SliceReading(msgspec.Struct, frozen=True):
-    """Marked cases that came in between two moments, and what the ranking reached since (`triage.estimates`).
+    """Marked cases that came in between two moments, and what the ranking reached (`triage.estimates`).
 
     `end` is when the oldest came that is not decided; `begin` a week before, or when more came than are read.
+    The ranking had until a week after `end`: leases without end would have to be looked through.
     """
 
     begin: datetime
