@@ -43,6 +43,7 @@ from flagrank.storage.engine import Database
 from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.policies import StoredPolicies
+from flagrank.storage.review_statistics import StoredReviewStatistics
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
@@ -85,6 +86,7 @@ class ApiProcess:
         limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
         self._leasing = StoredLeasing(database, limits)
         self._deciding = StoredDeciding(database)
+        self._statistics = StoredReviewStatistics(database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -266,6 +268,7 @@ class ApiProcess:
             self._models.find_policy,
             parts.executor,
             self._metrics.review,
+            self._statistics,
         )
         return create_console(
             StoredTaskReading(self._database),
