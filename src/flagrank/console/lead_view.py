@@ -9,7 +9,7 @@ import msgspec
 
 from flagrank.console.deadlines import tell_span
 from flagrank.triage.estimates import Estimate, SliceEstimates, estimate_from_slice, estimate_share
-from flagrank.triage.outlook import Outlook, foresee_deadlines, measure_pace
+from flagrank.triage.outlook import Outlook
 from flagrank.triage.policy import Policy
 from flagrank.triage.review_statistics import (
     AGE_BANDS,
@@ -101,8 +101,7 @@ def describe_queue(
     policy: Policy,
 ) -> LeadView:
     """The page of a queue."""
-    per_hour = measure_pace(backlog.n_decided, backlog.first_decided_at, backlog.counted_at)
-    outlook = foresee_deadlines(backlog.due, backlog.counted_at, per_hour)
+    outlook = backlog.foresee()
     return LeadView(
         counted_at=backlog.counted_at,
         figures=tuple(_list_figures(backlog, flow, outlook)),

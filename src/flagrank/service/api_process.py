@@ -22,6 +22,7 @@ from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
 from flagrank.api.policy import TOO_LONG, PolicyRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.queue import QueueRoutes
+from flagrank.api.queue_watch import QueueWatch
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.review_wishes import WishReader
@@ -135,7 +136,12 @@ class ApiProcess:
             return served.scorer.model if served else None
 
         routes["GET", "/metrics"] = MetricsRoute(
-            self._metrics, find_model, find_reasons, watch, models.read_drift
+            self._metrics,
+            find_model,
+            find_reasons,
+            watch,
+            models.read_drift,
+            read_queue=QueueWatch(self._statistics.read_backlog, threads).read,
         )
         return Entrance(
             create_application(routes, find_schema, models.find_policy, find_reasons, find_notes),

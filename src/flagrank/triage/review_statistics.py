@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from flagrank.triage.estimates import Floor, SliceCase
-from flagrank.triage.outlook import DueCases
+from flagrank.triage.outlook import DueCases, Outlook, foresee_deadlines, measure_pace
 
 AGE_BANDS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3))
 """A case is in the first band that it is younger than, else in one more, the last."""
@@ -46,6 +46,11 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     def n_open(self) -> int:
         """How many cases are open."""
         return sum(cell.n_cases for cell in self.cells)
+
+    def foresee(self) -> Outlook:
+        """What becomes of the deadlines at the pace of those 24 hours."""
+        per_hour = measure_pace(self.n_decided, self.first_decided_at, self.counted_at)
+        return foresee_deadlines(self.due, self.counted_at, per_hour)
 
 
 class HourFlow(msgspec.Struct, frozen=True):

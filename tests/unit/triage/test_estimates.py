@@ -32,7 +32,7 @@ def test_an_estimate_lies_in_its_interval_within_0_and_1(drawn: list[tuple[float
 
 
 @given(DRAWN, st.randoms(use_true_random=False), st.floats(0.1, 1))
-def test_neither_order_nor_one_factor_on_all_probabilities_changes_it(
+def test_neither_order_nor_one_factor_of_all_probabilities_changes_it(
     drawn: list[tuple[float, bool]], chance: Random, factor: float
 ) -> None:
     before = estimate_share(drawn)
