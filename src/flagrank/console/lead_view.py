@@ -145,31 +145,20 @@ def _list_figures(backlog: Backlog, flow: Sequence[HourFlow], outlook: Outlook) 
 
 
 def _tell_estimates(estimates: SliceEstimates) -> tuple[EstimateRow, ...]:
-    prevalence, precision, recall = estimates.prevalence, estimates.precision, estimates.recall
+    acted, reached = "deserved action", "the ranking reached"
     return (
-        EstimateRow(
-            "Prevalence",
-            _tell_estimate("Of the cases that came in,", prevalence, "deserved action."),
-            prevalence,
-        ),
-        EstimateRow(
-            "Precision",
-            _tell_estimate("Of the cases that the ranking reached,", precision, "deserved action."),
-            precision,
-        ),
-        EstimateRow(
-            "Recall",
-            _tell_estimate("Of the cases that deserved action, the ranking reached", recall, ""),
-            recall,
-        ),
+        _tell_estimate("Prevalence", f"Of the cases that came in, {{}} {acted}.", estimates.prevalence),
+        _tell_estimate("Precision", f"Of the cases that {reached}, {{}} {acted}.", estimates.precision),
+        _tell_estimate("Recall", f"Of the cases that {acted}, {reached} {{}}.", estimates.recall),
     )
 
 
-def _tell_estimate(before: str, estimate: Estimate | None, behind: str) -> str:
+def _tell_estimate(name: str, sentence: str, estimate: Estimate | None) -> EstimateRow:
     if estimate is None:
-        return f"{before} nobody can tell yet: no such case of the blind slice is decided."
-    told = f"{before} {tell_share(estimate.share)} ({tell_interval(estimate)})"
-    return f"{told} {behind}" if behind else f"{told}."
+        told = f"{name}: nobody can tell yet: no such case of the blind slice is decided."
+    else:
+        told = sentence.format(f"{tell_share(estimate.share)} ({tell_interval(estimate)})")
+    return EstimateRow(name, told, estimate)
 
 
 def _plot_backlog(backlog: Backlog, policy: Policy) -> PlotTable:
