@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks import (
+    blind_slice,
     console,
     pooling,
     promotions,
@@ -20,7 +21,18 @@ from benchmarks import (
 )
 from benchmarks.tables import progress
 
-PARTS = ("start", "serving", "promotions", "tasks", "quality", "review", "queue", "pooling", "console")
+PARTS = (
+    "start",
+    "serving",
+    "promotions",
+    "tasks",
+    "quality",
+    "review",
+    "queue",
+    "pooling",
+    "slice",
+    "console",
+)
 # A thousand promotions, tasks beside task libraries, tasks and reports by the ten million; when named only.
 FULL = "full"
 
@@ -50,6 +62,7 @@ def main() -> None:
         "review": review.main,
         "queue": partial(review_queue.main, *review_queue.SMALL),
         "pooling": pooling.main,
+        "slice": blind_slice.main,
         "console": console.main,
         FULL: _run_full,
     }

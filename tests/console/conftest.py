@@ -23,6 +23,7 @@ from flagrank.storage.api_keys import StoredApiKeys
 from flagrank.storage.engine import Database, embedded_url, open_database
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.policies import StoredPolicies
+from flagrank.storage.review_statistics import StoredReviewStatistics
 from flagrank.storage.schema import upgrade_schema
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.telemetry import ReviewMetrics, Slots
@@ -172,6 +173,8 @@ def console(tmp_path: Path) -> Iterator[Console]:
                 lambda: cases.policy,
                 executor,
                 ReviewMetrics(Slots()),
+                StoredReviewStatistics(database),
+                statistics_seconds=0.5,
             ),
             policies=made.policies,
             keys=made.keys,

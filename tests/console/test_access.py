@@ -63,7 +63,7 @@ def test_a_key_that_is_none_and_one_of_another_scope_are_told(visitor: Visitor, 
         expect(page.get_by_role("alert").filter(has_text="No key in force is this one.")).to_be_visible()
     sign_in(page, other)
     expect(
-        page.get_by_role("alert").filter(has_text="none of the scopes review, tasks, models")
+        page.get_by_role("alert").filter(has_text="none of the scopes review, admin, tasks, models")
     ).to_be_visible()
     assert page.context.cookies() == []
     assert other not in page.content()

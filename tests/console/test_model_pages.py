@@ -301,7 +301,7 @@ def test_what_cant_be_asked_is_told(visitor: Visitor, console: Console, path: st
     console.models.registry.promote(1, ANN)
     page = visitor.open(path)
     expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
-    page.get_by_role("link", name="Back to the models").click()
+    page.get_by_role("link", name="Back to Models").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Models")
 
 

@@ -172,4 +172,4 @@ def test_a_key_of_another_scope_sees_no_part_of_the_navigation_that_is_shut(
     page.get_by_label("API key").fill(secret)
     page.get_by_role("button", name="Sign in").click()
     links = page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link")
-    expect(links).to_have_text(["Queue", "Review"])
+    expect(links).to_have_text(["Queue", "Review", "Lead"])

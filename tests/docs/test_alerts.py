@@ -6,7 +6,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # it comes with schemathesis
 from prometheus_client.parser import text_string_to_metric_families
 
-from flagrank.telemetry import Metrics, Readings, render_metrics
+from flagrank.telemetry import Metrics, QueueReadings, Readings, render_metrics
 from flagrank.triage.drift import Drift, FeatureDrift, WindowDrift
 from flagrank.triage.task import TaskCounts, TaskStatus
 from tests.docs.documents import ROOT, read_codes, read_rows, read_section
@@ -28,6 +28,7 @@ def scrape() -> dict[str, set[str]]:
         counts=TaskCounts(dict.fromkeys(TaskStatus, 0), 0.0),
         oldest_snapshot_seconds=0.0,
         drift=Drift({"1h": window, "24h": window}, {"a": 0.0}),
+        queue=QueueReadings(0, 0, 0),
     )
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(render_metrics(metrics, readings).body.decode()):

@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from flagrank.telemetry import Metrics, Readings, render_metrics
+from flagrank.telemetry import Metrics, QueueReadings, Readings, render_metrics
 from flagrank.triage.drift import Drift, FeatureDrift, WindowDrift
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import TaskCounts, TaskStatus
@@ -19,6 +19,7 @@ def find_metrics() -> dict[str, str]:
         counts=TaskCounts(dict.fromkeys(TaskStatus, 0), 0.0),
         oldest_snapshot_seconds=0.0,
         drift=Drift({"1h": WindowDrift(100, {"a": FeatureDrift(0.0, 0.0)}, 0.0)}, {"a": 0.0}),
+        queue=QueueReadings(0, 0, 0),
     )
     families = text_string_to_metric_families(render_metrics(Metrics(), readings).body.decode())
     suffixes = {"counter": "_total"}

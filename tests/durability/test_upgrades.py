@@ -20,13 +20,13 @@ ADDITIONS = (
     "ALTER TABLE task ADD COLUMN challenger TEXT",
     "ALTER TABLE task ADD COLUMN weight DOUBLE PRECISION DEFAULT 1 NOT NULL",
     "CREATE INDEX task_weight ON task (weight, task_id)",
-    "CREATE TABLE review_case (case_id TEXT PRIMARY KEY)",
+    "CREATE TABLE future_table (case_id TEXT PRIMARY KEY)",
 )
 REMOVALS = (
     "DROP INDEX task_weight",
     "ALTER TABLE task DROP COLUMN weight",
     "ALTER TABLE task DROP COLUMN challenger",
-    "DROP TABLE review_case",
+    "DROP TABLE future_table",
 )
 
 

@@ -16,6 +16,7 @@ from flagrank.storage.case_ranking import StoredCaseRanking
 from flagrank.storage.case_tables import review_case
 from flagrank.storage.engine import open_database
 from flagrank.storage.outcomes import StoredOutcomes
+from flagrank.storage.review_statistics import StoredReviewStatistics
 from flagrank.triage.policy import DrawShares
 from flagrank.triage.review import CaseStatus, QueueCursor, QueueQuery, Verdict
 from tests.case_store import POLICY, CaseStore, arrival, ids
@@ -50,6 +51,10 @@ def lease_by_all_draws(store: CaseStore) -> object:
     store.policy = POLICY
     assert len(leased) == 5
     return leased
+
+
+def ask_statistics(store: CaseStore, name: str) -> object:
+    return getattr(StoredReviewStatistics(store.database), name)()
 
 
 def take_in(store: CaseStore) -> None:
@@ -134,6 +139,15 @@ BY_INDEX: dict[str, tuple[Ask, set[str]]] = {
     "one": (lambda store: store.read(decide(store)), {"review_case_pkey", "report_case"}),
     "count_outcomes": (count_outcomes, {"decision_due", "report_case", "report_reporter"}),
     "gather_again": (gather_again, {"review_case_pkey", "report_case", "reporter_tally_pkey"}),
+    "backlog": (
+        partial(ask_statistics, name="read_backlog"),
+        {"review_case_deadline", "review_case_escalated", "decision_time"},
+    ),
+    "flow": (partial(ask_statistics, name="read_flow"), {"review_case_pkey", "decision_time"}),
+    "slice": (
+        partial(ask_statistics, name="read_slice"),
+        {"review_case_blind", "review_case_slice", "lease_log_floor"},
+    ),
 }
 
 
@@ -169,6 +183,13 @@ def test_it_reads_an_index_in_its_order(store: CaseStore, question: str) -> None
 def test_it_reads_by_index(store: CaseStore, question: str) -> None:
     ask, wanted = BY_INDEX[question]
     check(store, explain_all(store, ask), wanted)
+
+
+def test_cases_of_decisions_are_looked_up_one_by_one(store: CaseStore) -> None:
+    steps = explain_all(store, partial(ask_statistics, name="read_rulings"))
+    read = [step for step in steps if "review_case" in step or "autoindex" in step]
+    assert read
+    assert [step for step in read if "INDEX" not in step] == []
 
 
 def test_the_next_page_starts_where_the_last_one_ended(store: CaseStore) -> None:

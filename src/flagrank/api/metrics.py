@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from starlette.types import Receive, Scope, Send
 
 from flagrank.api.store_watch import StoreWatch
-from flagrank.telemetry import Metrics, Readings, render_metrics
+from flagrank.telemetry import Metrics, QueueReadings, Readings, render_metrics
 from flagrank.triage.drift import Drift
 from flagrank.triage.ports import ModelIdentity
 
@@ -20,12 +20,16 @@ class MetricsRoute:
         find_reasons: Callable[[], Sequence[str]],
         watch: StoreWatch,
         read_drift: Callable[[], Drift | None],
+        *,
+        read_queue: Callable[[], QueueReadings | None] = lambda: None,
     ) -> None:
+        """`read_queue` is for a process that moderators ask, too."""
         self._metrics = metrics
         self._find_model = find_model
         self._find_reasons = find_reasons
         self._watch = watch
         self._read_drift = read_drift
+        self._read_queue = read_queue
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -46,4 +50,5 @@ class MetricsRoute:
             counts=self._watch.counts,
             oldest_snapshot_seconds=self._watch.oldest_snapshot_seconds,
             drift=self._read_drift(),
+            queue=self._read_queue(),
         )

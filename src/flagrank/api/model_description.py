@@ -106,7 +106,7 @@ _ENTRY: dict[str, JsonSchema] = {
     "actor": {"type": "string", "description": "key:NAME, user:NAME, or local where no key is asked for"},
     "action": {
         "type": "string",
-        "enum": [str(action) for action in AuditAction if action is not AuditAction.ACTIVATE],
+        "enum": [str(action) for action in AuditAction if action.startswith("model.")],
     },
     "before": _STATE,
     "after": _STATE,

@@ -17,7 +17,6 @@ from flagrank.triage.policy_file import MAX_POLICY_CHARS, decode_policy
 from flagrank.triage.policy_ports import PolicyStore, show_policy
 
 TOML = b"application/toml"
-TOML_TYPES = (TOML, b"text/plain", b"application/octet-stream")
 TOO_LONG = f"A policy has at most {MAX_POLICY_CHARS:,} characters."
 SOURCE = "The policy"  # what its faults are told of
 

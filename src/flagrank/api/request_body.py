@@ -24,7 +24,7 @@ class BodyReader:
     def __init__(
         self, limit_bytes: int, media_types: tuple[bytes, ...] = (JSON,), way_out: str = SPLIT
     ) -> None:
-        """`way_out` is what a client is told to do whose body is larger."""
+        """`way_out` is what a client is told to do whose body is larger; no media types are all of them."""
         self._limit_bytes = limit_bytes
         self._media_types = media_types
         self._way_out = way_out
@@ -57,7 +57,7 @@ class BodyReader:
 
     def _check_kind(self, headers: Mapping[bytes, bytes]) -> None:
         content_type = headers.get(b"content-type", b"")
-        if content_type not in self._media_types:
+        if self._media_types and content_type not in self._media_types:
             media_type, _, parameters = content_type.lower().partition(b";")
             if media_type.strip() not in self._media_types or parameters.strip() not in UTF8:
                 raise _refuse_kind(self._media_types[0])

@@ -49,7 +49,7 @@ class AccessCheck:
                 return
             scope["state"]["console_key"] = key
             section = find_section(scope["path"])
-            if section is not None and section.scope not in key.scopes:
+            if section is not None and not section.opens_to(key.scopes):
                 raise HTTPException(
                     403,
                     f"Your key lacks the scope {section.scope}, which this page needs. Sign in with another.",

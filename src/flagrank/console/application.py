@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flagrank.console.access import AccessCheck, Keys
 from flagrank.console.case_pages import CasePages
+from flagrank.console.lead_pages import LeadPages
 from flagrank.console.model_changes import ModelChanges
 from flagrank.console.model_pages import ModelPages, ModelParts
 from flagrank.console.moderator import ModeratorPage
 from flagrank.console.navigation import CONSOLE, SECTIONS
 from flagrank.console.pages import FOLDER, SECURITY_HEADERS, Pages, find_status
 from flagrank.console.policy_pages import PolicyPages
-from flagrank.console.queue_news import QueueNews
+from flagrank.console.queue_news import watch_queue
 from flagrank.console.queue_pages import QueuePages
 from flagrank.console.review_desk import ReviewDesk
 from flagrank.console.review_parts import ReviewParts
@@ -67,7 +68,8 @@ def create_console(
     routes = [
         Route("/", _lead_on),
         *SignInPage(pages, keys).make_routes(),
-        *QueuePages(pages, review, QueueNews(review, is_ending), find_schema).make_routes(),
+        *QueuePages(pages, review, watch_queue(review, is_ending), find_schema).make_routes(),
+        *LeadPages(pages, review, is_ending).make_routes(),
         *ReviewDesk(pages, review).make_routes(),
         *ModeratorPage(pages).make_routes(),
         *CasePages(pages, review).make_routes(),
@@ -97,7 +99,7 @@ async def _lead_in(_: Request) -> Response:
 async def _lead_on(request: Request) -> Response:
     """To the first page that whoever signed in may see."""
     key: ApiKey | None = request.scope["state"].get("console_key")
-    first = next(section for section in SECTIONS if key is None or section.scope in key.scopes)
+    first = next(section for section in SECTIONS if key is None or section.opens_to(key.scopes))
     return RedirectResponse(first.path, 303)
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from flagrank.console.lead_view import tell_interval, tell_share
 from flagrank.console.navigation import SECTIONS, find_section
 from flagrank.triage.api_key import ApiKey
 from flagrank.triage.api_key import Scope as KeyScope
@@ -79,6 +80,8 @@ class Pages:
             digits="{:.4g}".format,
             priority=_show_priority,
             share=show_share,
+            percent=tell_share,
+            interval=tell_interval,
             log_odds=to_log_odds,
             policy_value=show_value,
             why=tell_why,
@@ -88,7 +91,7 @@ class Pages:
         """A whole page in the frame."""
         key: ApiKey | None = scope["state"].get("console_key")
         name, scopes = (key.name, key.scopes) if key else (None, frozenset(KeyScope))
-        sections = [section for section in SECTIONS if section.scope in scopes]
+        sections = [section for section in SECTIONS if section.opens_to(scopes)]
         text = self._render(
             template,
             signed_in_as=name,

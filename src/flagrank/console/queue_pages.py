@@ -13,8 +13,9 @@ from flagrank.console.deadlines import Due, tell_deadline
 from flagrank.console.moderator import find_moderator, find_named
 from flagrank.console.pages import Pages
 from flagrank.console.queue_filters import STATUSES, follow, make_query, read_filters
-from flagrank.console.queue_news import TOP_CASES, QueueNews
+from flagrank.console.queue_news import TOP_CASES, News
 from flagrank.console.review_parts import ReviewParts
+from flagrank.console.watched import Watched
 from flagrank.triage.feature_schema import FeatureSchema
 from flagrank.triage.review import QueueCase
 from flagrank.triage.why import tell_why
@@ -35,7 +36,7 @@ class QueuePages:
         self,
         pages: Pages,
         parts: ReviewParts,
-        news: QueueNews,
+        news: Watched[News],
         find_schema: Callable[[], FeatureSchema | None],
     ) -> None:
         self._pages = pages

@@ -9,6 +9,7 @@ from typing import TypeVar
 from flagrank.telemetry import ReviewMetrics
 from flagrank.triage.policy import Policy
 from flagrank.triage.review_ports import Deciding, Leasing, QueueReading
+from flagrank.triage.review_statistics import ReviewStatistics
 
 MOST_COUNTED = 10_001  # open cases; counting on would cost more than anybody reads out of it
 
@@ -17,7 +18,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True)
 class ReviewParts:
-    """The ports, asked in `executor`, and the policy in force; a page holds its cases for `lease_seconds`."""
+    """The ports, asked in `executor`, and the policy in force.
+
+    A page holds its cases for `lease_seconds`; statistics are read again after `statistics_seconds`.
+    """
 
     reading: QueueReading
     leasing: Leasing
@@ -25,7 +29,9 @@ class ReviewParts:
     find_policy: Callable[[], Policy]
     executor: Executor
     metrics: ReviewMetrics
+    statistics: ReviewStatistics
     lease_seconds: int = 600
+    statistics_seconds: float = 30.0
 
     async def ask(self, ask: Callable[[], _Answer]) -> _Answer:
         """The answer of a port."""

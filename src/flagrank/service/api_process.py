@@ -19,9 +19,10 @@ from flagrank.api.guard import Guard
 from flagrank.api.keys import KeyRing
 from flagrank.api.metrics import MetricsRoute
 from flagrank.api.models import TOO_LARGE, ZIP_TYPES, ModelRoutes
-from flagrank.api.policy import TOML_TYPES, TOO_LONG, PolicyRoutes
+from flagrank.api.policy import TOO_LONG, PolicyRoutes
 from flagrank.api.prediction import PredictionRoute
 from flagrank.api.queue import QueueRoutes
+from flagrank.api.queue_watch import QueueWatch
 from flagrank.api.reply import JsonRoute
 from flagrank.api.request_body import BodyReader
 from flagrank.api.review_wishes import WishReader
@@ -43,6 +44,7 @@ from flagrank.storage.engine import Database
 from flagrank.storage.leases import StoredLeasing
 from flagrank.storage.model_registry import StoredModelRegistry
 from flagrank.storage.policies import StoredPolicies
+from flagrank.storage.review_statistics import StoredReviewStatistics
 from flagrank.storage.shadow_log import StoredShadowLog
 from flagrank.storage.task_changes import StoredTaskChanges
 from flagrank.storage.task_intake import StoredTaskIntake
@@ -85,6 +87,7 @@ class ApiProcess:
         limits = LeaseLimits(settings.leases_per_moderator, settings.leases_in_all)
         self._leasing = StoredLeasing(database, limits)
         self._deciding = StoredDeciding(database)
+        self._statistics = StoredReviewStatistics(database)
         self._drain = Drain(settings.drain_time)
 
     def begin_drain(self) -> None:
@@ -133,7 +136,12 @@ class ApiProcess:
             return served.scorer.model if served else None
 
         routes["GET", "/metrics"] = MetricsRoute(
-            self._metrics, find_model, find_reasons, watch, models.read_drift
+            self._metrics,
+            find_model,
+            find_reasons,
+            watch,
+            models.read_drift,
+            read_queue=QueueWatch(self._statistics.read_backlog, threads).read,
         )
         return Entrance(
             create_application(routes, find_schema, models.find_policy, find_reasons, find_notes),
@@ -245,7 +253,7 @@ class ApiProcess:
         policies = PolicyRoutes(
             StoredPolicies(self._database, read_default_policy()),
             threads,
-            BodyReader(most, TOML_TYPES, TOO_LONG),
+            BodyReader(most, (), TOO_LONG),
         )
         return {
             ("GET", "/policy"): JsonRoute(policies.show),
@@ -266,6 +274,7 @@ class ApiProcess:
             self._models.find_policy,
             parts.executor,
             self._metrics.review,
+            self._statistics,
         )
         return create_console(
             StoredTaskReading(self._database),

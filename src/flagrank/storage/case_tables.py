@@ -80,7 +80,7 @@ ONE_CASE_A_TARGET = Index(
     postgresql_where=IS_UNDECIDED,
     sqlite_where=IS_UNDECIDED,
 )
-_IS_BLIND = IS_OPEN & review_case.c.blind.is_(literal_column("true"))
+IS_BLIND = review_case.c.blind.is_(literal_column("true"))
 _CASE_INDEXES = (
     Index(
         "review_case_decided",
@@ -103,10 +103,23 @@ _CASE_INDEXES = (
     Index(
         "review_case_deadline",
         *(review_case.c.deadline_at, review_case.c.case_id),
+        # So that statistics read nothing else; SQLite looks up the status, too, which is the same in all.
+        *(review_case.c.severity, review_case.c.status),
         postgresql_where=IS_OPEN,
         sqlite_where=IS_OPEN,
     ),
-    Index("review_case_blind", review_case.c.case_id, postgresql_where=_IS_BLIND, sqlite_where=_IS_BLIND),
+    Index(
+        "review_case_blind",
+        review_case.c.case_id,
+        postgresql_where=IS_OPEN & IS_BLIND,
+        sqlite_where=IS_OPEN & IS_BLIND,
+    ),
+    Index(
+        "review_case_slice",
+        review_case.c.case_id,
+        postgresql_where=IS_DECIDED & IS_BLIND,
+        sqlite_where=IS_DECIDED & IS_BLIND,
+    ),
 )
 
 
@@ -163,7 +176,14 @@ class LeaseLogColumns(TypedColumns):
 
 lease_log = Table("lease_log", metadata, LeaseLogColumns, postgresql_with={**VACUUM, "fillfactor": 85})
 NOT_ENDED = lease_log.c.ended_at.is_(None)
+IS_BY_PRIORITY = lease_log.c.draw == literal_column("'priority'")
 _LEASE_INDEXES = (
+    Index(
+        "lease_log_floor",
+        *(lease_log.c.leased_at, lease_log.c.priority),
+        postgresql_where=IS_BY_PRIORITY,
+        sqlite_where=IS_BY_PRIORITY,
+    ),
     Index("lease_log_standing", lease_log.c.until, postgresql_where=NOT_ENDED, sqlite_where=NOT_ENDED),
     Index("lease_log_moderator", lease_log.c.moderator, lease_log.c.until),
 )

@@ -52,6 +52,7 @@ LISTEN_CHANNEL = "flagrank_due"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_QUARTER_HOUR = timedelta(minutes=15) // _MICROSECOND
 _SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 # One statement, so that limits for the transaction cost no round trip; local ones pass through a pooler.
 _BEGIN_POSTGRESQL = text(
@@ -230,6 +231,22 @@ class Among(FunctionElement[bool]):
 def _compile_among(element: Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - passed on
     in_list, in_array = element.clauses
     return compiler.process(in_list if compiler.dialect.name == "sqlite" else in_array, **options)
+
+
+class QuarterHour(FunctionElement[datetime]):
+    """When the quarter of an hour began that a moment lies in."""
+
+    name = "quarter_hour"
+    type = Moment()
+    inherit_cache = True
+
+
+@compiles(QuarterHour)
+def _compile_quarter_hour(element: QuarterHour, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - passed on
+    moment = compiler.process(element.clauses, **options)
+    if compiler.dialect.name == "sqlite":
+        return f"({moment}) / {_QUARTER_HOUR} * {_QUARTER_HOUR}"
+    return f"date_bin('15 minutes', {moment}, 'epoch')"
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -1,6 +1,6 @@
 """What operators see: structured logs and Prometheus metrics; no other room knows their libraries."""
 
-from flagrank.telemetry.exposition import Exposition, Readings, render_metrics
+from flagrank.telemetry.exposition import Exposition, QueueReadings, Readings, render_metrics
 from flagrank.telemetry.logs import Log, LogStyle, configure_logs, get_logger, set_request_id
 from flagrank.telemetry.metrics import (
     DatabaseMetrics,
@@ -19,6 +19,7 @@ __all__ = [
     "LogStyle",
     "Metrics",
     "ModelMetrics",
+    "QueueReadings",
     "Readings",
     "RequestMetrics",
     "ReviewMetrics",

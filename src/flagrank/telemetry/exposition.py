@@ -15,6 +15,14 @@ from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.task import TaskCounts
 
 
+class QueueReadings(msgspec.Struct, frozen=True):
+    """The review queue: its open cases, how many are over their deadline, how many more can't meet it."""
+
+    n_open: int
+    n_over: int
+    n_lost: int
+
+
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """What is read when Prometheus asks."""
 
@@ -23,6 +31,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     counts: TaskCounts | None  # None where the store does not answer
     oldest_snapshot_seconds: float | None = None  # None where the store has no such thing
     drift: Drift | None = None  # None where no model scores
+    queue: QueueReadings | None = None  # None where it was not read
 
 
 class Exposition(msgspec.Struct, frozen=True):
@@ -64,6 +73,8 @@ class _Scrape(Collector):
             labels = {"name": readings.model.name, "version": readings.model.version}
             yield _gauge("flagrank_model_info", "The model that scores.", labels, 1)
         yield from _describe_store(readings)
+        if readings.queue:
+            yield from _describe_queue(readings.queue)
         if readings.drift:
             yield from _describe_drift(readings.drift)
 
@@ -83,6 +94,13 @@ def _describe_store(readings: Readings) -> Iterator[Metric]:
         yield _gauge(
             "flagrank_database_oldest_snapshot_seconds", meaning, {}, readings.oldest_snapshot_seconds
         )
+
+
+def _describe_queue(queue: QueueReadings) -> Iterator[Metric]:
+    yield _gauge("flagrank_open_cases", "Cases that are open.", {}, queue.n_open)
+    yield _gauge("flagrank_overdue_cases", "Open cases that are over their deadline.", {}, queue.n_over)
+    meaning = "Further open cases that can't be reviewed by their deadline at the pace of the last 24 hours."
+    yield _gauge("flagrank_lost_deadlines", meaning, {}, queue.n_lost)
 
 
 def _describe_drift(drift: Drift) -> Iterator[Metric]:

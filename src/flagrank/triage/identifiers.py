@@ -42,6 +42,11 @@ def first_identifier(at: datetime) -> str:
     return _format((at - _EPOCH) // _MILLISECOND << _RANDOM_BITS)
 
 
+def read_time(identifier: str) -> datetime:
+    """When an id was made, to the millisecond."""
+    return _EPOCH + int(identifier[:8] + identifier[9:13], 16) * _MILLISECOND
+
+
 def parse_identifier(text: str) -> str | None:
     """The id as we write it, from text in either case; None where the text is no UUID."""
     lowered = text.lower()

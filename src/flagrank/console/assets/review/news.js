@@ -1,12 +1,12 @@
-// Hears what moves in the queue, while the page is seen: a browser has few connections to a server.
+// Hears what moves, while the page is seen: a browser has few connections to a server.
 const AGAIN_MS = 10_000;
 
-export function follow(told) {
+export function follow(told, path = "/console/queue/news") {
   let source, timer;
   const open = () => {
     clearTimeout(timer);
     source?.close();
-    source = new EventSource("/console/queue/news");
+    source = new EventSource(path);
     source.onmessage = (event) => told(JSON.parse(event.data));
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) { timer = setTimeout(open, AGAIN_MS); }

@@ -75,8 +75,11 @@ def _create_case() -> None:
     _index("review_case_decided", "review_case", ["join_key", "decided_at"], "status >= 2")
     _index("review_case_priority", "review_case", ["priority", "case_id"], "status = 0")
     _index("review_case_escalated", "review_case", ["priority", "case_id"], "status = 1")
-    _index("review_case_deadline", "review_case", ["deadline_at", "case_id"], "status = 0")
+    _index(
+        "review_case_deadline", "review_case", ["deadline_at", "case_id", "severity", "status"], "status = 0"
+    )
     _index("review_case_blind", "review_case", ["case_id"], "status = 0 AND blind IS true")
+    _index("review_case_slice", "review_case", ["case_id"], "status >= 2 AND blind IS true")
 
 
 def _create_report() -> None:
@@ -112,6 +115,7 @@ def _create_lease_log() -> None:
         postgresql_with={**_VACUUM, "fillfactor": 85},
     )
     _index("lease_log_standing", "lease_log", ["until"], "ended_at IS NULL")
+    _index("lease_log_floor", "lease_log", ["leased_at", "priority"], "draw = 'priority'")
     op.create_index("lease_log_moderator", "lease_log", ["moderator", "until"])
 
 
