@@ -24,7 +24,7 @@ from flagrank.triage.errors import CaseConflict
 from flagrank.triage.review import Arrival, QueueQuery
 
 FEW, MANY, EMBEDDED = 100_000, 10_000_000, 1_000_000  # reports; a tenth as many cases are open
-SMALL = (20_000, 200_000, 200_000)  # of a run of a minute
+SMALL = (20_000, 200_000, 200_000, 1)  # and one round: two minutes
 ROUNDS = 5
 ROUND_SECONDS = 4.0
 LEASES_PER_SECOND, CASES_A_LEASE = 100, 10
@@ -35,7 +35,7 @@ MODERATORS = 32
 LEASE_SECONDS = 1  # so that a thousand cases are held at any time, and none runs out
 BATCH = 200  # reports in one transaction of intake
 INTAKE_SECONDS = 2.0
-CALLS, ROUNDS_ALONE = 100, 3
+CALLS, ROUNDS_ALONE = 90, 3
 TOLD_SECONDS = 0.3  # a connection that ends tells of its pages a little later
 AIM_RATIO, AIM_INTAKE, AIM_EMBEDDED = 1.5, 2_000.0, 3.0
 LEASE, DECISION, PAGE = "lease of 10", "decision", "two pages of GET /queue"
@@ -44,7 +44,7 @@ HOW = (
     f"Over the storage ports, no HTTP: {LEASES_PER_SECOND} leases of {CASES_A_LEASE} a second in an open "
     f"loop, each for {LEASE_SECONDS} s, every second one followed by a decision, and "
     f"{PAGES_PER_SECOND} times a second two pages of {CASES_A_PAGE}; then intake in batches of {BATCH}, half "
-    f"of it on open cases. {ROUNDS} rounds of {ROUND_SECONDS:g} and {INTAKE_SECONDS:g} s, the databases in "
+    f"of it on open cases. Rounds of {ROUND_SECONDS:g} and {INTAKE_SECONDS:g} s, the databases in "
     f"turn; database and load share two processors. Alone: {ROUNDS_ALONE} times {CALLS} calls one after "
     "another; processor: ours and the database's time; pages: all that the server counts, in memory or not."
 )
@@ -78,14 +78,14 @@ class Measured:
         return f"{self.database.name}, {self.n_open:,} open cases, {self.reports:,} reports"
 
 
-def main(few: int = FEW, many: int = MANY, embedded: int = EMBEDDED) -> None:
+def main(few: int = FEW, many: int = MANY, embedded: int = EMBEDDED, rounds: int = ROUNDS) -> None:
     """Fill three databases with so many reports, measure them in turn, and print all of it."""
     with ExitStack() as stack:
         small = _prepare(stack, new_postgresql, few)
         large = _prepare(stack, new_postgresql, many)
         file = _prepare(stack, new_sqlite, embedded)
         every = (small, large, file)
-        for number in range(ROUNDS + 1):
+        for number in range(rounds + 1):
             for measured in every:
                 _measure_round(measured, is_warm=number > 0)
         _call_alone(every)
@@ -207,18 +207,16 @@ def _list_calls(measured: Measured, queue: Queue) -> dict[str, Callable[[Queue],
     undecided = _list_undecided(queue)
     batches = _make_batches(queue, measured)
     return {
-        LEASE: lambda own: own.lease("m1", CASES_A_LEASE, LEASE_SECONDS),
-        DECISION: lambda own: own.decide(*next(undecided)),
+        LEASE: lambda own: own.lease("alone", CASES_A_LEASE, LEASE_SECONDS),
+        DECISION: lambda own: own.decide(next(undecided), "alone"),
         PAGE: lambda own: own.list_page(CASES_A_PAGE),
         REPORTS: lambda own: own.take_in(next(batches)),
     }
 
 
-def _list_undecided(queue: Queue) -> Iterator[tuple[str, str]]:
-    """Cases, and who may decide each."""
+def _list_undecided(queue: Queue) -> Iterator[str]:
     while True:
-        page = queue.reading.list_cases(QueueQuery(limit=CALLS))
-        yield from [(case.case_id, case.leased_by or "nobody") for case in page.cases]
+        yield from [case.case_id for case in queue.reading.list_cases(QueueQuery(limit=CALLS)).cases]
 
 
 def _watch_calls(database: TaskDatabase, call: Callable[[Queue], object]) -> Cost:
