@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, FromClause, Select, bindparam, func, select
 
-from flagrank.storage.case_rows import decode_evidence, evidence_values, standing_values
+from flagrank.storage.case_rows import decode_evidence, evidence_values, rank_values
 from flagrank.storage.case_tables import (
     IS_DECIDED,
     IS_UNDECIDED,
@@ -26,7 +26,6 @@ from flagrank.triage.case import CaseReport, Evidence, Voice, add_report, is_ans
 from flagrank.triage.draws import choose_blind_share
 from flagrank.triage.identifiers import IdentifierSource, first_identifier
 from flagrank.triage.policy import Policy
-from flagrank.triage.priority import assess_case
 from flagrank.triage.review import Arrival
 
 _LOCK_OPEN = (
@@ -194,7 +193,7 @@ class CaseIntake:
                 raise CaseMoved
         joined = [_joined_row(draft, policy) for draft in drafts if not draft.is_new and not draft.is_decided]
         if joined:
-            update_rows(connection, review_case, joined, {"policy_version": policy.version})
+            update_rows(connection, review_case, joined, {})
         answered = [
             {"case_id": draft.case_id, **evidence_values(_evidence(draft))}
             for draft in drafts
@@ -215,7 +214,6 @@ class CaseIntake:
             "reported_id": first.reported_id,
             "content_id": first.content_id,
             "status": int(CaseState.OPEN),
-            "policy_version": policy.version,
             "blind": self._chance.random() < blind_q,
             "blind_q": blind_q,
             "lease_no": 0,
@@ -287,8 +285,7 @@ def _evidence(draft: _Draft) -> Evidence:
 
 def _joined_row(draft: _Draft, policy: Policy) -> dict[str, Any]:
     evidence = _evidence(draft)
-    standing = assess_case(evidence, policy)
-    return {"case_id": draft.case_id, **evidence_values(evidence), **standing_values(standing)}
+    return {"case_id": draft.case_id, **evidence_values(evidence), **rank_values(evidence, policy)}
 
 
 def _report_rows(draft: _Draft) -> Iterable[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, literal, select, tuple_
 
-from flagrank.storage.case_rows import STATES, decode_evidence, evidence_values, standing_values
+from flagrank.storage.case_rows import STATES, decode_evidence, evidence_values, rank_values
 from flagrank.storage.case_tables import IS_UNDECIDED, has_state, report, review_case
 from flagrank.storage.dialect import Among, update_rows
 from flagrank.storage.engine import Database
@@ -13,7 +13,6 @@ from flagrank.storage.known_reporters import KnownReporters, read_reporters, rea
 from flagrank.storage.reporter_tables import stale_case
 from flagrank.triage.case import CaseReport, Voice, gather_evidence
 from flagrank.triage.policy import Policy
-from flagrank.triage.priority import assess_case
 from flagrank.triage.review import CaseStatus, QueueCursor
 
 _SELECT_STALE = (
@@ -58,13 +57,9 @@ class StoredCaseRanking:
             if not rows:
                 return None
             ranked = [
-                {
-                    "case_id": row.case_id,
-                    **standing_values(assess_case(decode_evidence(row.evidence), policy)),
-                }
-                for row in rows
+                {"case_id": row.case_id, **rank_values(decode_evidence(row.evidence), policy)} for row in rows
             ]
-            update_rows(connection, review_case, ranked, {"policy_version": policy.version})
+            update_rows(connection, review_case, ranked, {})
         return QueueCursor(rows[-1].priority, rows[-1].case_id)
 
     def gather_again(self, policy: Policy, limit: int) -> int:
@@ -119,9 +114,8 @@ def _gather(
     gathered = []
     for case_id, reports in by_case.items():
         evidence = gather_evidence(reports)
-        standing = assess_case(evidence, policy)
-        gathered.append({"case_id": case_id, **evidence_values(evidence), **standing_values(standing)})
-    update_rows(connection, review_case, gathered, {"policy_version": policy.version})
+        gathered.append({"case_id": case_id, **evidence_values(evidence), **rank_values(evidence, policy)})
+    update_rows(connection, review_case, gathered, {})
     if records:
         update_rows(connection, report, records, {})
 

@@ -8,7 +8,8 @@ from sqlalchemy import Row
 
 from flagrank.storage.case_tables import CaseState, review_case
 from flagrank.triage.case import Evidence
-from flagrank.triage.priority import Standing
+from flagrank.triage.policy import Policy
+from flagrank.triage.priority import assess_case
 from flagrank.triage.review import CaseStatus, QueueCase
 
 STATES = {
@@ -67,8 +68,9 @@ def evidence_values(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def standing_values(standing: Standing) -> dict[str, Any]:
-    """What is stored of where a case stands."""
+def rank_values(evidence: Evidence, policy: Policy) -> dict[str, Any]:
+    """What is stored of where a case stands under a policy."""
+    standing = assess_case(evidence, policy)
     return {
         "score": standing.score,
         "severity": standing.severity,
@@ -77,4 +79,5 @@ def standing_values(standing: Standing) -> dict[str, Any]:
         "exposure": standing.exposure,
         "priority": standing.priority,
         "deadline_at": standing.deadline_at,
+        "policy_version": policy.version,
     }

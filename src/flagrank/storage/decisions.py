@@ -10,9 +10,8 @@ from flagrank.storage.case_rows import (
     CASE_COLUMNS,
     STATES,
     decode_evidence,
-    evidence_values,
+    rank_values,
     read_case_row,
-    standing_values,
 )
 from flagrank.storage.case_tables import (
     IS_UNDECIDED,
@@ -27,7 +26,6 @@ from flagrank.triage.audit import AuditAction, Change
 from flagrank.triage.errors import CaseConflict, CaseNotFound, OwnCause, StoreRefused
 from flagrank.triage.identifiers import parse_identifier
 from flagrank.triage.policy import Policy
-from flagrank.triage.priority import assess_case
 from flagrank.triage.review import CaseStatus, QueueCase, Reversal, Ruling, check_ruling
 
 _COLUMNS = (
@@ -85,15 +83,12 @@ class StoredDeciding:
             _refuse_own_cause(connection, row, reversal.moderator, policy)
             found = read_case_row(row, now)
             _refuse_to_reopen(connection, row)
-            evidence = decode_evidence(row.evidence)
             _update(
                 connection,
                 row.case_id,
                 status=int(CaseState.OPEN),
                 decided_at=None,
-                policy_version=policy.version,
-                **evidence_values(evidence),
-                **standing_values(assess_case(evidence, policy)),
+                **rank_values(decode_evidence(row.evidence), policy),
             )
             connection.execute(
                 update(decision)
