@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select
 
-from flagrank.storage.case_rows import STATES, decode_evidence, evidence_values, rank_values
-from flagrank.storage.case_tables import IS_UNDECIDED, has_state, report, review_case
+from flagrank.storage.case_rows import STATES, decode_evidence, evidence_values, is_behind, rank_values
+from flagrank.storage.case_tables import IS_UNDECIDED, MOST_URGENT_FIRST, has_state, report, review_case
 from flagrank.storage.dialect import Among, update_rows
 from flagrank.storage.engine import Database
 from flagrank.storage.known_reporters import KnownReporters, read_reporters, read_shares
@@ -90,12 +90,11 @@ def select_outdated(
         review_case.c.policy_version != policy.version,
     ]
     if cursor is not None:
-        last = tuple_(literal(cursor.priority), literal(cursor.case_id, review_case.c.case_id.type))
-        conditions.append(tuple_(review_case.c.priority, review_case.c.case_id) < last)
+        conditions.append(is_behind(cursor))
     return (
         select(review_case.c.case_id, review_case.c.priority, review_case.c.evidence)
         .where(*conditions)
-        .order_by(review_case.c.priority.desc(), review_case.c.case_id.desc())
+        .order_by(*MOST_URGENT_FIRST)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

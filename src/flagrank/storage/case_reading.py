@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, exists, func, literal, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select
 
-from flagrank.storage.case_rows import CASE_COLUMNS, STATES, decode_evidence, read_case_row
+from flagrank.storage.case_rows import CASE_COLUMNS, STATES, decode_evidence, is_behind, read_case_row
 from flagrank.storage.case_tables import (
     IS_OPEN,
+    MOST_URGENT_FIRST,
     decision,
     has_state,
     lease_log,
@@ -114,16 +115,8 @@ def select_cases(query: QueueQuery, now: datetime) -> Select[*tuple[Any, ...]]:
             review_case.c.lease_until > now,
         ]
     if query.cursor is not None:
-        last = tuple_(
-            literal(query.cursor.priority), literal(query.cursor.case_id, review_case.c.case_id.type)
-        )
-        conditions.append(tuple_(review_case.c.priority, review_case.c.case_id) < last)
-    return (
-        select(*CASE_COLUMNS)
-        .where(*conditions)
-        .order_by(review_case.c.priority.desc(), review_case.c.case_id.desc())
-        .limit(query.limit + 1)
-    )
+        conditions.append(is_behind(query.cursor))
+    return select(*CASE_COLUMNS).where(*conditions).order_by(*MOST_URGENT_FIRST).limit(query.limit + 1)
 
 
 def _read_detail(connection: Connection, row: Row[*tuple[Any, ...]], now: datetime) -> CaseDetail:

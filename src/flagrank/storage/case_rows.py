@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
+from sqlalchemy import Row, literal, tuple_
+from sqlalchemy.sql.elements import ColumnElement
 
 from flagrank.storage.case_tables import CaseState, review_case
 from flagrank.triage.case import Evidence
 from flagrank.triage.policy import Policy
 from flagrank.triage.priority import assess_case
-from flagrank.triage.review import CaseStatus, QueueCase
+from flagrank.triage.review import CaseStatus, QueueCase, QueueCursor
 
 STATES = {
     CaseStatus.OPEN: CaseState.OPEN,
@@ -56,6 +57,12 @@ def read_case_row(row: Row[*tuple[Any, ...]], now: datetime) -> QueueCase:
         lease_expires_at=row.lease_until if is_leased else None,
         decided_at=row.decided_at,
     )
+
+
+def is_behind(cursor: QueueCursor) -> ColumnElement[bool]:
+    """Whether a case comes after the cursor's, most urgent first; rows compare as one, so an index serves."""
+    last = tuple_(literal(cursor.priority), literal(cursor.case_id, review_case.c.case_id.type))
+    return tuple_(review_case.c.priority, review_case.c.case_id) < last
 
 
 def evidence_values(evidence: Evidence) -> dict[str, Any]:

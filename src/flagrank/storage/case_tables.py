@@ -73,6 +73,8 @@ IS_OPEN = has_state(CaseState.OPEN)
 IS_UNDECIDED = review_case.c.status <= literal_column(str(int(CaseState.ESCALATED)))
 IS_DECIDED = review_case.c.status >= literal_column(str(int(CaseState.ACTIONED)))
 
+MOST_URGENT_FIRST = (review_case.c.priority.desc(), review_case.c.case_id.desc())
+
 ONE_CASE_A_TARGET = Index(
     "review_case_target",
     review_case.c.join_key,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, literal_column,
 from sqlalchemy.sql.elements import ColumnElement
 
 from flagrank.storage.case_rows import CASE_COLUMNS, read_case_row
-from flagrank.storage.case_tables import IS_OPEN, NOT_ENDED, lease_log, report, review_case
+from flagrank.storage.case_tables import IS_OPEN, MOST_URGENT_FIRST, NOT_ENDED, lease_log, report, review_case
 from flagrank.storage.dialect import Among, insert_rows, update_rows
 from flagrank.storage.engine import Database, Transaction
 from flagrank.triage.draws import plan_draws
@@ -25,7 +25,7 @@ _IS_FOREIGN = or_(
     review_case.c.reported_id.is_(None), not_(Among(review_case.c.reported_id, "persons"))
 ) & not_(exists().where(report.c.case_id == review_case.c.case_id, Among(report.c.reporter_id, "persons")))
 _ORDERS: dict[LeaseDraw, tuple[ColumnElement[Any], ...]] = {
-    LeaseDraw.PRIORITY: (review_case.c.priority.desc(), review_case.c.case_id.desc()),
+    LeaseDraw.PRIORITY: MOST_URGENT_FIRST,
     LeaseDraw.DEADLINE: (review_case.c.deadline_at, review_case.c.case_id),
     LeaseDraw.BLIND: (review_case.c.case_id,),
 }

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from flagrank.storage.case_tables import IS_OPEN, report, review_case
+from flagrank.storage.case_tables import IS_OPEN, MOST_URGENT_FIRST, report, review_case
 from flagrank.storage.dialect import Among, insert_rows, lock_until_commit
 from flagrank.storage.engine import Database
 from flagrank.storage.outcomes import mark_stale
@@ -18,7 +18,7 @@ _LOCK = 0x666C6167_0003
 _URGENT = (
     select(review_case.c.case_id)
     .where(IS_OPEN, review_case.c.n_reporters > 1)
-    .order_by(review_case.c.priority.desc(), review_case.c.case_id.desc())
+    .order_by(*MOST_URGENT_FIRST)
     .limit(bindparam("most"))
 )
 _SELECT_REPORTS = (
