@@ -18,15 +18,14 @@ from flagrank.api.serving import FindServing, Serving
 from flagrank.api.shown_cases import show_case, view_case
 from flagrank.telemetry import ReviewMetrics
 from flagrank.triage.audit import name_key
-from flagrank.triage.errors import CaseNotFound, FlagrankError
+from flagrank.triage.errors import FlagrankError
 from flagrank.triage.explanation import Explanation
 from flagrank.triage.policy import Policy
 from flagrank.triage.ports import ModelIdentity
 from flagrank.triage.report import Report
-from flagrank.triage.review import CaseDetail, Reversal, Ruling, StoredReport
+from flagrank.triage.review import CaseDetail, Reversal, Ruling, StoredReport, make_unknown_case
 from flagrank.triage.review_ports import Deciding, QueueReading
 
-NO_CASE = "No case has this id. `GET /queue` lists those that are open."
 MOST_EXPLAINED_REPORTS = 5  # of a case: what a moderator reads
 
 _Answer = TypeVar("_Answer")
@@ -59,7 +58,7 @@ class CaseRoutes:
         read_query(scope, ())
         detail = await self._ask(partial(self._reading.read_case, _read_id(scope)))
         if detail is None:
-            raise CaseNotFound(NO_CASE)
+            raise make_unknown_case()
         explanations, model = await unless_gone(self._explainer.explain(detail.reports), receive)
         return Reply(await self._ask(partial(_compose, detail, explanations, model)))
 

@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from flagrank.api.cases import NO_CASE
 from flagrank.api.json_body import decode_body
 from flagrank.api.problems import HttpProblem
 from flagrank.api.query import LISTED_CASES
@@ -14,14 +13,13 @@ from flagrank.api.review_wishes import DecisionWish, HeldCases, LeaseWish, Reope
 from flagrank.api.shown_cases import CaseView, LeasedCases, ShownCase, ShownQueue, TheirCases
 from flagrank.triage.errors import (
     CaseConflict,
-    CaseNotFound,
     FlagrankError,
     OwnCause,
     StoreUnavailable,
     TooManyLeases,
 )
 from flagrank.triage.feature_schema import MAX_CATEGORY_CHARS
-from flagrank.triage.review import DEFAULT_QUEUE_PAGE, MAX_NAME_CHARS, MAX_QUEUE_PAGE
+from flagrank.triage.review import DEFAULT_QUEUE_PAGE, MAX_NAME_CHARS, MAX_QUEUE_PAGE, make_unknown_case
 
 DescribeProblem: TypeAlias = Callable[[str, FlagrankError], JsonSchema]
 
@@ -210,7 +208,7 @@ def describe_review_paths(
 def _describe_case_paths(
     looking: dict[str, JsonSchema], sending: dict[str, JsonSchema], describe: DescribeProblem
 ) -> dict[str, JsonSchema]:
-    no_case = {"404": describe("No case has this id.", CaseNotFound(NO_CASE))}
+    no_case = {"404": describe("No case has this id.", make_unknown_case())}
     own = OwnCause("The case is about ann. Leave it to another moderator.")
     held = CaseConflict("bob holds the case. Leave it to them, or decide it when their lease is over.")
     changing = (

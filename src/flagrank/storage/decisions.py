@@ -23,10 +23,10 @@ from flagrank.storage.case_tables import (
 )
 from flagrank.storage.engine import Database, Transaction
 from flagrank.triage.audit import AuditAction, Change
-from flagrank.triage.errors import CaseConflict, CaseNotFound, OwnCause, StoreRefused
+from flagrank.triage.errors import CaseConflict, OwnCause, StoreRefused
 from flagrank.triage.identifiers import parse_identifier
 from flagrank.triage.policy import Policy
-from flagrank.triage.review import CaseStatus, QueueCase, Reversal, Ruling, check_ruling
+from flagrank.triage.review import CaseStatus, QueueCase, Reversal, Ruling, check_ruling, make_unknown_case
 
 _COLUMNS = (
     *CASE_COLUMNS,
@@ -117,7 +117,7 @@ def _lock(connection: Connection, case_id: str) -> Row[*tuple[Any, ...]]:
         found = select(*_COLUMNS).where(review_case.c.case_id == known).with_for_update()
         row = connection.execute(found).one_or_none()
     if row is None:
-        raise CaseNotFound("No case has this id. `GET /queue` lists those that are open.")
+        raise make_unknown_case()
     return row
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from flagrank.triage.case import CaseReport, Evidence
 from flagrank.triage.cursor import pack_cursor, refuse_cursor, unpack_cursor
-from flagrank.triage.errors import CaseConflict
+from flagrank.triage.errors import CaseConflict, CaseNotFound
 from flagrank.triage.identifiers import pack_identifier, unpack_identifier
 from flagrank.triage.ports import ModelIdentity
 
@@ -209,6 +209,11 @@ class Reversal(msgspec.Struct, frozen=True, kw_only=True):
     moderator: str
     actor: str
     reason: str
+
+
+def make_unknown_case() -> CaseNotFound:
+    """What a program is told that asks for a case that never was."""
+    return CaseNotFound("No case has this id. `GET /queue` lists those that are open.")
 
 
 def check_ruling(case: QueueCase, ruling: Ruling) -> bool:
