@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from flagrank.console.lead_view import LeadView, describe_queue
@@ -49,8 +49,7 @@ class LeadPages:
     async def tell_news(self, request: Request) -> Response:
         """Server-sent events: the digest of the figures, as they change."""
         del request
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._figures.stream(), media_type="text/event-stream", headers=headers)
+        return self._figures.answer()
 
     async def _look(self) -> LivePart:
         return self._pages.render_live(_PART, view=await self._parts.ask(self._describe))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from flagrank.console.deadlines import Due, tell_deadline
@@ -17,6 +17,7 @@ from flagrank.console.queue_news import TOP_CASES, News
 from flagrank.console.review_parts import ReviewParts
 from flagrank.console.watched import Watched
 from flagrank.triage.feature_schema import FeatureSchema
+from flagrank.triage.report import find_abuse_type
 from flagrank.triage.review import QueueCase
 from flagrank.triage.why import tell_why
 
@@ -77,8 +78,7 @@ class QueuePages:
     async def tell_news(self, request: Request) -> Response:
         """Server-sent events."""
         del request
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._news.stream(), media_type="text/event-stream", headers=headers)
+        return self._news.answer()
 
     async def show_review(self, request: Request) -> Response:
         """The page that a moderator lives in; it asks for its cases itself, since looking leases nothing."""
@@ -96,8 +96,8 @@ class QueuePages:
 
     def _list_abuse_types(self) -> Sequence[str]:
         schema = self._find_schema()
-        known = [feature for feature in schema.feature if feature.name == "abuse_type"] if schema else []
-        return [value for feature in known for value in feature.values]
+        place = find_abuse_type(schema) if schema else None
+        return schema.feature[place].values if schema and place is not None else ()
 
 
 def _include(known: Sequence[str], chosen: str) -> list[str]:

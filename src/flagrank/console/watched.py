@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+from starlette.responses import Response, StreamingResponse
+
 from flagrank.triage.errors import StoreUnavailable
 
 STREAM_SECONDS = 300.0  # then the browser asks again, and its key is looked at again
@@ -42,6 +44,11 @@ class Watched(Generic[_Seen]):
             if self._known is None or time.monotonic() - self._known[0] >= self._fresh_seconds:
                 self._known = time.monotonic(), await self._look()
             return self._known[1]
+
+    def answer(self) -> Response:
+        """The events as an answer, which no proxy keeps back."""
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self.stream(), media_type="text/event-stream", headers=headers)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Server-sent events: one at once, one at each change, and a pulse that keeps the line."""
