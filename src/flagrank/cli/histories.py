@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flagrank.cli.packages import find_package
 from flagrank.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -58,21 +59,6 @@ def load_histories(path: Path, model: str | None, policy: "Policy") -> "dict[str
         f"simulated, ROC AUC {roc_auc:g}": score_by_draw(read.history, roc_auc, groupings)
         for roc_auc in (STRONG, WEAK)
     }
-
-
-def find_package(model: str) -> "Package":
-    """The package that is bundled (demo), the champion's in the database, or one in a directory."""
-    from flagrank.scoring.package import read_package
-    from flagrank.settings import DEMO_MODEL, load_settings
-
-    if model != "champion":
-        return read_package(DEMO_MODEL if model == "demo" else Path(model))
-    from flagrank.service.publication import read_champion_package
-    from flagrank.service.store import opened_store
-    from flagrank.storage.model_registry import StoredModelRegistry
-
-    with opened_store(load_settings({})) as database:
-        return read_champion_package(StoredModelRegistry(database))
 
 
 def _make_scorer(package: "Package") -> "Score":

@@ -36,7 +36,7 @@ def show(
     """Print the active policy as TOML, as it was activated; who did so is told on standard error."""
     from flagrank.triage.policy_ports import show_policy
 
-    with _opened_policies() as policies:
+    with opened_policies() as policies:
         shown = show_policy(policies, version)
     if as_json:
         print_json(shown)
@@ -71,7 +71,7 @@ def diff(file: PolicyFile, *, as_json: AsJson = False) -> None:
     from flagrank.triage.policy_file import parse_policy
 
     policy = parse_policy(_read(file), str(file), 1)
-    with _opened_policies() as policies:
+    with opened_policies() as policies:
         active = policies.read_active()
     changes = compare_policies(active, policy)
     if as_json:
@@ -99,7 +99,7 @@ def activate(
     from flagrank.triage.audit import make_change
 
     toml, change = _read(file), make_change(find_user(), reason)
-    with _opened_policies() as policies:
+    with opened_policies() as policies:
         label = policies.activate(toml, str(file), change).label
     if as_json:
         print_json({"policy": label})
@@ -111,7 +111,8 @@ application.command()(policy_fit.fit)
 
 
 @contextmanager
-def _opened_policies() -> "Iterator[StoredPolicies]":
+def opened_policies() -> "Iterator[StoredPolicies]":
+    """The policies of the database that settings name."""
     from flagrank.service.store import opened_store
     from flagrank.settings import load_settings, read_default_policy
     from flagrank.storage.policies import StoredPolicies

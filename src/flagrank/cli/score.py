@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flagrank.cli.output import AsJson, print_json
+from flagrank.cli.packages import find_package
+from flagrank.cli.policy import opened_policies
 from flagrank.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def score(
 
     if not prefix.isprintable() or any(character in NOT_IN_NAMES for character in prefix):
         raise typer.BadParameter("--prefix takes no comma, quotation mark, backslash or control character.")
-    package, policy = _find_package(model)
+    package, policy = find_package(model), _find_policy(model)
     verify_package(package)
     start = time.monotonic()
     with show_progress("Scoring", "rows") as on_progress:
@@ -61,20 +63,13 @@ def score(
         typer.echo(f"{out} holds {source} as scored by {package.identity.name} {package.identity.version}.")
 
 
-def _find_package(model: str) -> tuple["Package", "Policy"]:
-    from flagrank.scoring.package import read_package
-    from flagrank.settings import DEMO_MODEL, load_default_policy, load_settings, read_default_policy
+def _find_policy(model: str) -> "Policy":
+    from flagrank.settings import load_default_policy
 
     if model != "champion":
-        return read_package(DEMO_MODEL if model == "demo" else Path(model)), load_default_policy()
-    from flagrank.service.publication import read_champion_package
-    from flagrank.service.store import opened_store
-    from flagrank.storage.model_registry import StoredModelRegistry
-    from flagrank.storage.policies import StoredPolicies
-
-    with opened_store(load_settings({})) as database:
-        policy = StoredPolicies(database, read_default_policy()).read_active()
-        return read_champion_package(StoredModelRegistry(database)), policy
+        return load_default_policy()
+    with opened_policies() as policies:
+        return policies.read_active()
 
 
 def _score_file(
